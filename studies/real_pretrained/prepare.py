@@ -5,16 +5,21 @@
 
 The package contains EfficientNet-Lite0 with weights trained on ImageNet, which this program converts to
 FOLDER/resources/lite0.safetensors. IMAGES is a .tar of photographs, class/*.jpg, of the classes in FOLDER/config.yaml.
-Of each class, the teacher gets 20 images to train on and 10 to test on; the students get all others.
+Of each class, the teacher gets 20 images to train on and 10 to test on, and the students up to 96 with their labels.
+All others go into one folder without their labels. Images of less than 64 pixels are left out.
 """
 
 import importlib.util
+import io
 import random
 import sys
 import tarfile
 from pathlib import Path
 
-TRAIN, TEST = 20, 10  # images of each class for the teacher
+from PIL import Image
+
+TRAIN, TEST, LABELED = 20, 10, 96  # images of each class
+MIN_SIDE = 64  # pixels
 SEED = 0
 
 
@@ -51,24 +56,34 @@ def convert_weights(output: Path) -> None:
 
 
 def divide_photographs(images: Path, output: Path) -> None:
-    """Unpack each photograph into one of three folders: teacher_train, teacher_test or students."""
+    """Unpack each photograph into one of four folders: teacher_train, teacher_test, students or unlabeled."""
     if output.exists():
         return
     partial = output.with_name("input.part")
     with tarfile.open(images) as tar:
-        by_class: dict[str, list[tarfile.TarInfo]] = {}
+        by_class: dict[str, list[tuple[str, bytes]]] = {}
         for member in sorted((member for member in tar if member.isfile()), key=lambda member: member.name):
-            by_class.setdefault(Path(member.name).parent.name, []).append(member)
-        for name, members in sorted(by_class.items()):
-            random.Random(f"{SEED} {name}").shuffle(members)
-            for place, member in enumerate(members):
-                part = "teacher_train" if place < TRAIN else "teacher_test" if place < TRAIN + TEST else "students"
-                path = partial / part / name / Path(member.name).name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                content = tar.extractfile(member)
-                assert content is not None  # members are files
-                path.write_bytes(content.read())
+            content = tar.extractfile(member)
+            assert content is not None  # members are files
+            data = content.read()
+            if min(Image.open(io.BytesIO(data)).size) >= MIN_SIDE:
+                by_class.setdefault(Path(member.name).parent.name, []).append((Path(member.name).name, data))
+    for name, photographs in sorted(by_class.items()):
+        random.Random(f"{SEED} {name}").shuffle(photographs)
+        for place, (file_name, data) in enumerate(photographs):
+            path = partial / folder_of(place, name) / f"{name}_{file_name}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
     partial.rename(output)
+
+
+def folder_of(place: int, name: str) -> Path:
+    """Return the folder for photograph `place` (from 0) of class `name`."""
+    for part, size in (("teacher_train", TRAIN), ("teacher_test", TEST), ("students", LABELED)):
+        if place < size:
+            return Path(part, name)
+        place -= size
+    return Path("unlabeled")
 
 
 if __name__ == "__main__":

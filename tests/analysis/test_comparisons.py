@@ -133,6 +133,15 @@ def test_several_arms_are_each_tested_against_the_baseline_and_corrected_togethe
     assert list(table["p_holm"]) == [p_text(p) for p in holm(raw)]
 
 
+def test_two_students_of_other_scenarios_and_arms_have_one_test(runs):
+    declared = {"question": "Do both help?", "students": ["a.scratch", "b.kd"]}
+    (row,) = comparisons_table(runs, groups_of(90), {"both": declared}).to_dict("records")
+    sides = [row[name] for name in ("versus_scenario", "versus_arm", "scenario", "arm")]
+    assert sides == ["a", "scratch", "b", "kd"] and row["p"] == row["p_holm"]
+    expected = 100 * (runs["b", "kd"].correct.mean() - runs["a", "scratch"].correct.mean())
+    assert float(row["difference"]) == pytest.approx(expected, abs=0.0051)
+
+
 def test_pairs_are_of_equal_seeds_and_images(runs):
     runs["a", "kd"] = predictions_of(runs["a", "kd"].correct[:4], seeds=[1, 2, 7, 9])
     row = comparisons_table(runs, groups_of(90), {"helps": ARMS | {"within": ["a"]}}).iloc[0]

@@ -180,7 +180,7 @@ MISTAKES = [
         "comparisons.a.arms: unknown arm dkd; known are scratch, kd",
     ),
     ({"comparisons": {"a": {"scenarios": ["x", "one"]}}}, "comparisons.a.scenarios: unknown scenario x; known are one"),
-    ({"comparisons": {"a": {}}}, "comparisons.a: give arms or two scenarios"),
+    ({"comparisons": {"a": {}}}, "comparisons.a: give arms, two scenarios or two students"),
     ({"comparisons": {"a": {"arms": ["kd"]}}}, r"comparisons.a.arms: \['kd'\] is too short"),
     ({"arms": {"bad": {"method": "ce_with_faults", "faults": ["trained_teacher"]}}}, "arms.bad.faults.0: 'trained_te"),
     ({"arms": {"bad": {"method": "kd_with_faults", "faults": []}}}, r"arms.bad.faults: \[\] is too short"),

@@ -37,6 +37,7 @@ def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required()
     without_default |= {f".{method}.tune" for method in ARMS}
     without_default |= {".without_gpu"}
     without_default |= {".comparisons", ".comparisons.arms", ".comparisons.scenarios", ".comparisons.within"}
+    without_default |= {".comparisons.students"}
     without_default |= {f".scenarios.published.{key}" for key in ("site", "notebook", "n_train")}
     without_default |= {f".{kind}.classes" for kind in ("urls", "folder", "huggingface")}
     without_default |= {".folder.labels", ".folder.threshold"}

@@ -53,7 +53,8 @@ def made(arms, scenarios, seeds=6):
         "not_covered": "teacher",
     }
     comparisons = pd.DataFrame([
-        sides | {"comparison": a, "scenario": s, "versus_scenario": s, "arm": a, "difference": m - 30,
+        sides | {"comparison": a, "scenario": s, "versus_scenario": s, "arm": a,
+                 "versus_arm": "scratch", "difference": m - 30,
                  "low": m - 30 + low, "high": m - 30 - low, "low_given_images": m - 31,
                  "high_given_images": m - 29, "p_holm": "0.012"}
         for s, a, m in keys
@@ -282,13 +283,15 @@ def test_marks_stand_at_the_numbers_of_the_tables():
 
 def test_a_row_of_a_comparison_is_named_by_what_varies():
     def names(rows):
-        columns = ["versus_scenario", "scenario", "arm"]
+        columns = ["versus_scenario", "scenario", "arm", "versus_arm"]
+        rows = [(*row, "scratch")[:4] for row in rows]
         return list(difference_charts._row_names(pd.DataFrame(rows, columns=columns)))
 
     assert names([("a", "a", "kd"), ("b", "b", "kd")]) == ["a", "b"]
     assert names([("a", "a", "kd"), ("a", "a", "dkd")]) == ["distilled", "dkd"]
     assert names([("a", "a", "kd"), ("b", "b", "dkd")]) == ["distilled, a", "dkd, b"]
-    assert names([("a", "b", "kd"), ("a", "b", "dkd")]) == ["distilled", "dkd"]
+    assert names([("a", "b", "kd", "kd"), ("a", "b", "dkd", "dkd")]) == ["distilled", "dkd"]
+    assert names([("a", "b", "kd", "scratch")]) == ["distilled, b"]
 
 
 @pytest.mark.parametrize("count", [1, 5, 26])

@@ -1,4 +1,4 @@
-"""Comparisons: those of a study that declares none, and of scenarios."""
+"""Comparisons: those of a study that declares none, of scenarios and of students."""
 
 import pytest
 
@@ -32,4 +32,21 @@ def test_scenarios_can_be_compared(study):
     assert check_config(study)["comparisons"]["engines"]["within"] == ["scratch", "kd"]
     study["scenarios"]["two"] = {"train": {"mine": 5}}
     with pytest.raises(UserError, match="comparisons.engines.scenarios: one and two train on different classes"):
+        check_config(study)
+
+
+def test_two_students_can_be_compared(study):
+    study["scenarios"]["two"] = {"train": {"bing": 80}, "arms": ["kd"]}
+    study["comparisons"] = {"both": {"students": ["one.scratch", "two.kd"]}}
+    question = check_config(study)["comparisons"]["both"]["question"]
+    assert question == "Is distilled on two better than from scratch on one?"
+    study["comparisons"]["both"]["within"] = ["one"]
+    with pytest.raises(UserError, match="comparisons.both.within: not for students"):
+        check_config(study)
+    study["comparisons"] = {"both": {"students": ["one.scratch", "two.scratch"]}}
+    with pytest.raises(UserError, match="comparisons.both.students: no student two.scratch is trained; .* one.scratch"):
+        check_config(study)
+    study["comparisons"] = {"both": {"students": ["one.scratch", "two.kd"]}}
+    study["scenarios"]["two"] = {"train": {"mine": 5}}
+    with pytest.raises(UserError, match="comparisons.both.students: one and two train on different classes"):
         check_config(study)

@@ -51,7 +51,8 @@ def test_the_answer_when_distilling_helps_everywhere_or_nowhere(tables):
     none = said(verdict="no significant difference")
     assert "With 6 seeds, none of the 2 differences is significant (p corrected" in none
     assert "With 6 seeds, all 2 differences are significant (p corrected" in said(verdict="better")
-    # a comparison of two scenarios names no better arm
+    # a comparison of two scenarios or of two students names no better arm
+    assert said(versus_scenario="other").startswith("Does it help? Of 2 tests")
     assert said(versus_arm="kd").startswith(
         "Does it help? Of 2 tests (p corrected: Holm, within the question): better in 1"
     )

@@ -1,4 +1,4 @@
-"""Tests of the comparisons that the configuration declares: arms in one scenario, or two scenarios with one arm.
+"""Tests of the declared comparisons: arms in one scenario, two scenarios with one arm, or two students.
 
 Runs are paired by seed, predictions also by test image. The column `p` decides the verdict; figures and the page print
 it. It allows for other trainings and other test images, and for other teachers and draws of train images where runs
@@ -152,8 +152,12 @@ def correction_name(correction: str) -> str:
 
 
 def sides_of(declared: Mapping[str, Any]) -> Iterator[Sides]:
-    """The tests of a declared comparison, in order: each other arm against the first, or the second scenario
+    """The tests of a declared comparison, in order: each other arm against the first, or the second scenario or student
     against the first."""
+    if declared.get("students"):
+        versus, after = (student.partition(".")[::2] for student in declared["students"])
+        yield Sides(versus, after)
+        return
     for place in declared["within"]:
         if declared.get("arms"):
             before, *others = declared["arms"]

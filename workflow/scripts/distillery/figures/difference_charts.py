@@ -84,10 +84,12 @@ def _draw_comparison(axis: Axes, table: pd.DataFrame, labels: list[str]) -> None
 def _row_names(table: pd.DataFrame) -> pd.Series:
     """The rows' labels: scenario, arm, or both, depending on what varies within the comparison."""
     scenarios, arms = table["scenario"].map(str), table["arm"].map(display_name)
-    between_arms = table["versus_scenario"].iloc[0] == table["scenario"].iloc[0]
-    if between_arms and table["arm"].nunique() == 1:
+    first = table.iloc[0]
+    same_scenario, same_arm = (first[name] == first[f"versus_{name}"] for name in ("scenario", "arm"))
+    if same_scenario and table["arm"].nunique() == 1:
         return scenarios
-    return arms + ", " + scenarios if between_arms and scenarios.nunique() > 1 else arms
+    several = same_scenario and scenarios.nunique() > 1
+    return arms + ", " + scenarios if several or not (same_scenario or same_arm) else arms
 
 
 def _draw_difference(axis: Axes, y: int, row: pd.Series) -> None:

@@ -57,13 +57,12 @@ class StudyPlan:
             trials: trainings that select hyperparameters.
         """
         split, declared = study["split"], study["comparisons"].values()
-        # a comparison of several arms has one test for each arm but the first
-        within = [len(one["within"]) * (len(one.get("arms", ("", ""))) - 1) for one in declared] or [1]
+        tests = [_number_of_tests(one) for one in declared] or [1]
         return StudyPlan(
             seeds=study["seeds"],
             design=RunDesign(study["teacher"]["seeds"], split["draws"]),
             test_images=sum(split["test"][source] for source in split["common"]),
-            tests=sum(within) if study["correction"] == "study" else within[0],
+            tests=sum(tests) if study["correction"] == "study" else tests[0],
             students=sum(len(scenario["arms"]) for scenario in study["scenarios"].values()),
             trials=trials,
         )
@@ -102,6 +101,13 @@ class StudyPlan:
         missing = ", ".join(self.design.not_covered(np.arange(self.seeds)))
         uncovered = f"; intervals do not cover: {missing}" if missing else ""
         return f"Plan: {self.seeds} seeds, {self.test_images:,} test images: {points}{uncovered} (results/plan.md)"
+
+
+def _number_of_tests(comparison: Mapping[str, Any]) -> int:
+    if "students" in comparison:
+        return 1
+    others = len(comparison["arms"]) - 1 if "arms" in comparison else 1  # of arms, each but the first has a test
+    return others * len(comparison["within"])
 
 
 def _varies_within(levels: np.ndarray, grouping: np.ndarray, groupings: list[np.ndarray]) -> bool:

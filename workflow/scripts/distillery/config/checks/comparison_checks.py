@@ -22,9 +22,12 @@ def comparison_problems(config: dict[str, Any]) -> Iterator[str]:
     config.setdefault("comparisons", _usual_comparisons(config))
     for name, declared in config["comparisons"].items():
         key = f"comparisons.{name}"
-        kinds = [kind for kind in ("arms", "scenarios") if kind in declared]
+        kinds = [kind for kind in ("arms", "scenarios", "students") if kind in declared]
         if len(kinds) != 1:
-            yield f"{key}: give arms or two scenarios, such as arms: [scratch, kd]"
+            yield f"{key}: give arms, two scenarios or two students, such as arms: [scratch, kd]"
+            continue
+        if "students" in kinds:
+            yield from _student_problems(config, key, declared)
             continue
         kind = kinds[0]
         for each in declared[kind]:
@@ -50,6 +53,22 @@ def comparison_problems(config: dict[str, Any]) -> Iterator[str]:
         if not places:
             nowhere = f"no scenario trains {compared}" if kind == "arms" else f"no arm is trained by {compared}"
             yield f"{key}.{kind}: {nowhere}; remove the comparison, or add what is missing to scenarios.{{name}}.arms"
+
+
+def _student_problems(config: dict[str, Any], key: str, declared: dict[str, Any]) -> Iterator[str]:
+    """The problems of a comparison of two students. Fills in its question."""
+    known = [f"{name}.{arm}" for name, scenario in config["scenarios"].items() for arm in scenario["arms"]]
+    for student in declared["students"]:
+        if student not in known:
+            yield f"{key}.students: no student {student} is trained; give scenario.arm, such as {known[0]}"
+            return
+    before, after = (student.partition(".")[::2] for student in declared["students"])
+    if trained_classes(config, before[0]) != trained_classes(config, after[0]):
+        yield f"{key}.students: {before[0]} and {after[0]} train on different classes; compare students of the same classes"
+    if "within" in declared:
+        yield f"{key}.within: not for students, which name their scenarios and arms; remove it"
+    names = [f"{display_name(arm)} on {scenario}" for scenario, arm in (after, before)]
+    declared["question"] = declared["question"] or f"Is {' better than '.join(names)}?"
 
 
 def _question(before: str, others: list[str]) -> str:

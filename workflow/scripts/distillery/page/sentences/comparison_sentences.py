@@ -19,7 +19,8 @@ def comparison_answer(table: NamedTable) -> Sentence:
     if "arm" not in table.rows or len(table.rows[["arm", "versus_arm"]].drop_duplicates()) != 1:
         return comparison_sentence(table)
     first, n = table.first(), len(table)
-    if first["arm"] == first["versus_arm"] or table["arm"].nunique() > 1:
+    other_scenario = first["scenario"] != first["versus_scenario"]
+    if first["arm"] == first["versus_arm"] or other_scenario or table["arm"].nunique() > 1:
         return comparison_sentence(table)
     differences = table.numbers("difference")
     helped = int((differences > 0).sum())

@@ -39,6 +39,8 @@ def _difference(tables: Tables) -> Iterator[KeyFigure]:
     row = first.first()
     if "arm" not in first.rows or row["arm"] == row["versus_arm"] or first["arm"].nunique() > 1:
         return  # a mean over comparisons of different arms has no meaning
+    if row["scenario"] != row["versus_scenario"]:
+        return  # two students: the difference is not one of arms alone
     mean = first.numbers("difference").mean()
     note = f"points, mean over {plural(len(first), 'scenario')}"
     yield KeyFigure(f"{row.arm} − {display_name(row['versus_arm'])}", signed(mean, 1), note)
