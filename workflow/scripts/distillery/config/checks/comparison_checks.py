@@ -64,7 +64,7 @@ def _student_problems(config: dict[str, Any], key: str, declared: dict[str, Any]
             return
     before, after = (student.partition(".")[::2] for student in declared["students"])
     if trained_classes(config, before[0]) != trained_classes(config, after[0]):
-        yield f"{key}.students: {before[0]} and {after[0]} train on different classes; compare students of the same classes"
+        yield f"{key}.students: {before[0]} and {after[0]} train on different classes, so these cannot be compared"
     if "within" in declared:
         yield f"{key}.within: not for students, which name their scenarios and arms; remove it"
     names = [f"{display_name(arm)} on {scenario}" for scenario, arm in (after, before)]

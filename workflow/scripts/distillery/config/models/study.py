@@ -164,11 +164,12 @@ class ComparisonConfig(Section):
         "Two scenarios with the same classes, the baseline first. They are tested with every arm that both train."
     )
     students: TwoNames = optional(
-        "Two students as scenario.arm, the baseline first: [web.scratch, web_and_phone.kd]. Their scenarios have the same"
-        " classes."
+        "Two students as scenario.arm, the baseline first: [web.scratch, web_and_phone.kd]. Their scenarios have the"
+        " same classes."
     )
     within: SomeTexts = optional(
-        "Limits the tests to these scenarios (if arms are compared) or arms (if scenarios are); all by default. Not with students."
+        "Limits the tests to these scenarios (if arms are compared) or arms (if scenarios are); all by default. Not"
+        " with students."
     )
 
 
