@@ -5,8 +5,10 @@ import hashlib
 import json
 from pathlib import Path
 
+from distillery.page.citation import bibtex
 from distillery.page.flow import flow
-from distillery.page.render import bibtex, content_policy, read_captions, script_json
+from distillery.page.render import content_policy, read_captions
+from distillery.page.script_data import script_json
 
 
 def test_titles_from_the_web_cannot_end_the_script():

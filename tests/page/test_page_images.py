@@ -13,7 +13,7 @@ from PIL import Image
 
 from distillery.curation.decoding import to_square
 from distillery.page import images
-from distillery.page.render import script_json
+from distillery.page.script_data import script_json
 from distillery.storage.records import ImageRecord
 from distillery.storage.retrieved.pools import image_key, write_pool
 

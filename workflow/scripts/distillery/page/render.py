@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,9 @@ from distillery.jobs import log
 from distillery.page import images
 from distillery.page.cards import StudyInfo, scenario_cards, source_cards
 from distillery.page.chart import NEXT_LINE, Chart, color_of, shape_of, summary_chart
+from distillery.page.citation import bibtex
 from distillery.page.flow import COUNTED, flow
+from distillery.page.script_data import page_data, script_json
 from distillery.page.sentences.answer import answer, export_target
 from distillery.page.sentences.insights import insights
 from distillery.page.sentences.key_figures import key_figures
@@ -212,34 +213,6 @@ def read_tables(paths: Sequence[str]) -> dict[str, pd.DataFrame]:
     return {Path(path).stem: read_text_table(path) for path in paths}
 
 
-def page_data(
-    study: StudyInfo, tables: Tables, samples: Mapping[str, images.SourceSample], tests: images.TestImages
-) -> dict[str, Any]:
-    """The data for script.js, as JSON-compatible values."""
-    summary = tables["summary"]
-    return {
-        "classes": list(study.classes),
-        "trained": {name: list(settings["train"]) for name, settings in study.scenarios.items()},
-        "seeds": _seeds(summary),
-        "sources": {name: source_title(name, study.titles) for name in study.sources},
-        "arms": {arm: display_name(arm) for arm in dict.fromkeys(summary["arm"])},
-        "samples": {name: asdict(sample) for name, sample in samples.items()},
-        "tests": {
-            "sheets": {name: asdict(sheet) for name, sheet in tests.sheets.items()},
-            "places": tests.places,
-            "predictions": tests.predictions,
-        },
-    }
-
-
-def _seeds(summary: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Number of trainings by scenario and arm."""
-    seeds: dict[str, dict[str, int]] = {}
-    for row in run_rows(summary).to_dict("records"):
-        seeds.setdefault(row["scenario"], {})[row["arm"]] = int(row["n_seeds"])
-    return seeds
-
-
 def read_captions(paths: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Titles and captions of the figures, by name.
 
@@ -266,33 +239,6 @@ def figure_entries(paths: Sequence[str], captions: Mapping[str, Mapping[str, Any
         data = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
         entries.append({"name": path.stem, "title": about["title"], "caption": about["caption"], "data": data})
     return entries
-
-
-def bibtex(path: str | Path) -> str:
-    """BibTeX entries of the software and of its references, from a `CITATION.cff`."""
-    about = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    entries = [_bibtex_entry("software", "distillery", about)]
-    for i, reference in enumerate(about.get("references", ()), 1):
-        entries.append(_bibtex_entry("article", f"reference{i}", reference))
-    return "\n\n".join(entries)
-
-
-def _bibtex_entry(kind: str, key: str, about: Mapping[str, Any]) -> str:
-    authors = " and ".join(
-        f"{{{author['name']}}}" if "name" in author else f"{author['family-names']}, {author['given-names']}"
-        for author in about["authors"]
-    )
-    fields = {"title": about["title"], "author": authors, "year": about.get("year"), "version": about.get("version")}
-    fields["url"] = about.get("url")
-    fields["note"] = ", ".join(one["value"] for one in about.get("identifiers", ()))
-    lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
-    return "\n".join([f"@{kind}{{{key},", *lines, "}"])
-
-
-def script_json(data: Any) -> str:
-    """JSON for a script element, escaped so that no text in it, such as a title from the web, can end the element."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def _environment() -> jinja2.Environment:
