@@ -127,6 +127,7 @@ NO_UNLABELED = """\
   # unlabeled: { kind: folder, path: phone, labels: teacher } # without labels: phone/*.jpg"""
 OWN_COMPARISON = """\
   unlabeled: { question: "Do the unlabeled images help?", scenarios: [mine, mine_unlabeled] } # with each arm
+  together: { question: "Do both together help?", students: [mine.scratch, mine_unlabeled.kd] } # one test
 """
 # a study of images that the user has
 OWN = (
