@@ -9,6 +9,7 @@ Of each class, the teacher gets 20 images to train on and 10 to test on, and the
 All others go into one folder without their labels. Images of less than 64 pixels are left out.
 """
 
+import hashlib
 import importlib.util
 import io
 import random
@@ -67,11 +68,12 @@ def divide_photographs(images: Path, output: Path) -> None:
             assert content is not None  # members are files
             data = content.read()
             if min(Image.open(io.BytesIO(data)).size) >= MIN_SIDE:
-                by_class.setdefault(Path(member.name).parent.name, []).append((Path(member.name).name, data))
+                file_name = hashlib.sha256(data).hexdigest()[:16] + Path(member.name).suffix  # tells no class
+                by_class.setdefault(Path(member.name).parent.name, []).append((file_name, data))
     for name, photographs in sorted(by_class.items()):
         random.Random(f"{SEED} {name}").shuffle(photographs)
         for place, (file_name, data) in enumerate(photographs):
-            path = partial / folder_of(place, name) / f"{name}_{file_name}"
+            path = partial / folder_of(place, name) / file_name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
     partial.rename(output)
