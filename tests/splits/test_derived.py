@@ -127,3 +127,11 @@ def test_images_are_taken_as_they_are_whatever_their_class(base):
     assert len(plan(base, {"phone": 40}, any_class=["phone"], shortfall="shrink")[0]) == 31
     _, about = plan(base, {"mine": 3})
     assert "trained" not in about
+
+
+def test_classes_that_are_rare_among_such_images_are_named(base, caplog):
+    images = [("dog", f"dog {i}", value) for i, value in enumerate(far_apart(30, 4))]
+    join(base, [*images, *(("cat", f"cat {i}", value) for i, value in enumerate(far_apart(2, 5)))])
+    plan(base, {"phone": 32}, any_class=["phone"])
+    rare = ", ".join(f"{name} ({2 * (name == 'cat')})" for name in LABELS if name != "dog")
+    assert f"scenario s: of 32 images of source phone the teacher takes few for {rare}. A student" in caplog.text

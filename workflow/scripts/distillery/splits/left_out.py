@@ -1,4 +1,4 @@
-"""Find the train images that a scenario leaves out by its key `clean`, and warn if they are many."""
+"""Find the train images that a scenario leaves out by its key `clean`; warnings of many, and of rare classes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from distillery.jobs import log
 from distillery.storage.parquet import read_parquet
 
+RARE = 0.25  # of the mean number of images of a class; a class with fewer is worth a warning
 MUCH = 0.1  # fraction of a class's train images; more than that is worth a warning
 
 
@@ -112,3 +113,23 @@ def _flagged_fractions(own_test: str | Path | None) -> dict[str, float]:
     return {
         name: float(own["is_label_issue"][own["class"] == name].mean()) for name in dict.fromkeys(own["class"].tolist())
     }
+
+
+def warn_of_rare_classes(scenario: str, source: str, taken: np.ndarray, classes: Sequence[str]) -> None:
+    """Warn if images that are taken regardless of class have few of some class.
+
+    A student that is distilled on them learns to prefer the others.
+
+    Args:
+        scenario, source: names, for the warning.
+        taken: the class of each image taken, according to the teacher, str [N].
+        classes: all of the source.
+    """
+    counts = {name: int((taken == name).sum()) for name in classes}
+    rare = {name: count for name, count in counts.items() if count < RARE * len(taken) / len(classes)}
+    if rare:
+        log.warning(
+            "scenario %s: of %d images of source %s the teacher takes few for %s. A student distilled on these images"
+            " learns rare classes badly; labels: teacher takes equally many of each class",
+            *(scenario, len(taken), source, ", ".join(f"{name} ({count})" for name, count in rare.items())),
+        )

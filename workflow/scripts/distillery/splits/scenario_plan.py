@@ -16,7 +16,13 @@ import pyarrow as pa
 
 from distillery.jobs import UserError, log
 from distillery.splits.candidates import shuffled_rank
-from distillery.splits.left_out import find_flagged, find_other_kinds, warn_of_losses, warn_of_other_kinds
+from distillery.splits.left_out import (
+    find_flagged,
+    find_other_kinds,
+    warn_of_losses,
+    warn_of_other_kinds,
+    warn_of_rare_classes,
+)
 from distillery.splits.planned_images import TRAINED
 from distillery.splits.refused_sources import read_refusals, refusals_text
 from distillery.splits.shortfall import FLAGGED, IN_OTHER_SOURCE, LINKING, OTHER_KIND, UNUSED, ShortfallReport
@@ -134,7 +140,9 @@ def plan_scenario(
         count, own = train[source], usable & (table["source"] == source)
         by_class = {name: own & (table["class"] == name) for name in classes[source]}
         if source in any_class:
-            train_rows[_of_any_class(table, own, count, draw, (scenario, source), shortfall)] = True
+            rows = _of_any_class(table, own, count, draw, (scenario, source), shortfall)
+            warn_of_rare_classes(scenario, source, table["class"][rows], classes[source])
+            train_rows[rows] = True
             usable &= ~np.isin(table["group"], table["group"][own])
             continue
         per_class = count // len(classes[source])
