@@ -39,7 +39,7 @@ def test_the_answer_when_distilling_helps_everywhere_or_nowhere(tables):
         return answer(tables | {"comparisons": tables["comparisons"].assign(**changes)})[0].text
 
     assert said(difference=["5.04", "7.00"]).startswith(
-        "Distilled students are more accurate than those trained from scratch in all 2 scenarios, by 5.0 to 7.0"
+        "Distilled students are more accurate than those trained from scratch in both scenarios, by 5.0 to 7.0"
         " percentage points."
     )
     assert said(difference=["-5.04", "-7.00"]).startswith(
@@ -47,10 +47,10 @@ def test_the_answer_when_distilling_helps_everywhere_or_nowhere(tables):
         " are -7.0 to -5.0 percentage points."
     )
     other = said(arm="dkd", difference=["5.04", "7.00"])
-    assert other.startswith("Students of dkd are more accurate than from scratch in all 2 scenarios, by 5.0")
+    assert other.startswith("Students of dkd are more accurate than from scratch in both scenarios, by 5.0")
     none = said(verdict="no significant difference")
     assert "With 6 seeds, none of the 2 differences is significant (p corrected" in none
-    assert "With 6 seeds, all 2 differences are significant (p corrected" in said(verdict="better")
+    assert "With 6 seeds, both differences are significant (p corrected" in said(verdict="better")
     # a comparison of two scenarios or of two students names no better arm
     assert said(versus_scenario="other").startswith("Does it help? Of 2 tests")
     assert said(versus_arm="kd").startswith(

@@ -32,7 +32,7 @@ def comparison_answer(table: NamedTable) -> Sentence:
         "points": table.quote(span(low, high)),
     }
     if helped == n:
-        where = " in all {n}" if n > 1 else ""
+        where = " in both scenarios" if n == 2 else " in all {n}" if n > 2 else ""
         sentence = say("{subject}" + where + ", by {points} percentage points.", **values)
     elif helped == 0:
         sentence = say("{subject} in none of {n}: the differences are {points} percentage points.", **values)
@@ -64,7 +64,7 @@ def _significance(table: NamedTable) -> Sentence:
         return say(lead + (verdict if seeds else verdict.capitalize()), **found)
     values["first"] = decided.first()
     if significant == len(decided):
-        number = "all {all} differences are"
+        number = "both differences are" if len(decided) == 2 else "all {all} differences are"
     elif significant:
         values["count"] = decided.quote(significant)
         number = "{count} of the {all} differences " + ("are" if significant > 1 else "is")
