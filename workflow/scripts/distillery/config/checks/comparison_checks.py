@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from distillery.config.queries.source_queries import trained_classes
@@ -57,11 +57,9 @@ def comparison_problems(config: dict[str, Any]) -> Iterator[str]:
 
 def _student_problems(config: dict[str, Any], key: str, declared: dict[str, Any]) -> Iterator[str]:
     """The problems of a comparison of two students. Fills in its question."""
-    known = [f"{name}.{arm}" for name, scenario in config["scenarios"].items() for arm in scenario["arms"]]
-    for student in declared["students"]:
-        if student not in known:
-            yield f"{key}.students: no student {student} is trained; give scenario.arm, such as {known[0]}"
-            return
+    if untrained := list(untrained_problems(config, f"{key}.students", declared["students"])):
+        yield untrained[0]
+        return
     before, after = (student.partition(".")[::2] for student in declared["students"])
     if trained_classes(config, before[0]) != trained_classes(config, after[0]):
         yield f"{key}.students: {before[0]} and {after[0]} train on different classes, so these cannot be compared"
@@ -69,6 +67,18 @@ def _student_problems(config: dict[str, Any], key: str, declared: dict[str, Any]
         yield f"{key}.within: not for students, which name their scenarios and arms; remove it"
     names = [f"{display_name(arm)} on {scenario}" for scenario, arm in (after, before)]
     declared["question"] = declared["question"] or f"Is {' better than '.join(names)}?"
+
+
+def untrained_problems(config: dict[str, Any], key: str, students: Iterable[str]) -> Iterator[str]:
+    """A line for each student, named scenario.arm, that the study does not train.
+
+    Args:
+        key: the key that names the students.
+    """
+    trained = [f"{name}.{arm}" for name, scenario in config["scenarios"].items() for arm in scenario["arms"]]
+    for student in students:
+        if student not in trained:
+            yield f"{key}: no student {student} is trained; give scenario.arm, such as {trained[0]}"
 
 
 def _question(before: str, others: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from distillery.config.checks.comparison_checks import comparison_problems
+from distillery.config.checks.comparison_checks import comparison_problems, untrained_problems
 from distillery.config.checks.keep_checks import keep_problems
 from distillery.config.checks.labeling_checks import labeling_problems
 from distillery.config.checks.parent_checks import parent_problems
@@ -34,7 +34,7 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
     yield from _scenario_problems(config)
     yield from labeling_problems(config)
     yield from keep_problems(config)
-    yield from _deployed_problems(config)
+    yield from untrained_problems(config, "deployed", config.get("deployed", ()))
     yield from _tuning_problems(config)
     yield from comparison_problems(config)
     for name in config["scenarios"]:
@@ -159,13 +159,6 @@ def _two_class_problems(config: dict, scenario: str) -> Iterator[str]:
                 f"scenarios.{scenario}.arms: with two classes {arm} (kd_standardized) gets no gradient from the"
                 f" teacher; remove it from this scenario's arms, or use method kd"
             )
-
-
-def _deployed_problems(config: dict) -> Iterator[str]:
-    trained = [f"{name}.{arm}" for name, scenario in config["scenarios"].items() for arm in scenario["arms"]]
-    for student in config.get("deployed", ()):
-        if student not in trained:
-            yield f"deployed: no student {student} is trained; give scenario.arm, such as {trained[0]}"
 
 
 def _tuning_problems(config: dict) -> Iterator[str]:

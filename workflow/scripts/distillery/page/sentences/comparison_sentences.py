@@ -16,12 +16,9 @@ def comparison_answer(table: NamedTable) -> Sentence:
     Args:
         table: the comparison's rows of `comparisons.csv`.
     """
-    if "arm" not in table.rows or len(table.rows[["arm", "versus_arm"]].drop_duplicates()) != 1:
+    if not compares_two_arms(table):
         return comparison_sentence(table)
     first, n = table.first(), len(table)
-    other_scenario = first["scenario"] != first["versus_scenario"]
-    if first["arm"] == first["versus_arm"] or other_scenario or table["arm"].nunique() > 1:
-        return comparison_sentence(table)
     differences = table.numbers("difference")
     helped = int((differences > 0).sum())
     low, high = f"{differences.min():.1f}", f"{differences.max():.1f}"
@@ -39,6 +36,18 @@ def comparison_answer(table: NamedTable) -> Sentence:
     else:
         sentence = say("{subject} in {helped} of {n}: by {points} percentage points.", **values)
     return sentence + _significance(table)
+
+
+def compares_two_arms(table: NamedTable) -> bool:
+    """Whether a comparison is of the same two arms in each scenario: not of scenarios, students or several arms.
+
+    Args:
+        table: the comparison's rows of `comparisons.csv`.
+    """
+    if "arm" not in table.rows or len(table.rows[["arm", "versus_arm"]].drop_duplicates()) != 1:
+        return False
+    first = table.first()
+    return first["arm"] != first["versus_arm"] and first["scenario"] == first["versus_scenario"]
 
 
 def _subject(first: TableRow) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from distillery.analysis.formatting import signed
 from distillery.display_names import display_name
 from distillery.page.sentences.answer import highest_run
+from distillery.page.sentences.comparison_sentences import compares_two_arms
 from distillery.page.sentences.quoting import Tables, named_table
 from distillery.wording import plural
 
@@ -36,11 +37,9 @@ def _difference(tables: Tables) -> Iterator[KeyFigure]:
     if not len(comparisons):
         return
     first = comparisons.groups("comparison")[0]
-    row = first.first()
-    if "arm" not in first.rows or row["arm"] == row["versus_arm"] or first["arm"].nunique() > 1:
+    if not compares_two_arms(first):
         return  # a mean over comparisons of different arms has no meaning
-    if row["scenario"] != row["versus_scenario"]:
-        return  # two students: the difference is not one of arms alone
+    row = first.first()
     mean = first.numbers("difference").mean()
     note = f"points, mean over {plural(len(first), 'scenario')}"
     yield KeyFigure(f"{row.arm} − {display_name(row['versus_arm'])}", signed(mean, 1), note)
