@@ -1,6 +1,7 @@
 """An 8-bit student agrees with its float32 one, is smaller, takes the same images, and has a row in the same table."""
 
 import json
+import logging
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -52,6 +53,13 @@ def test_an_int8_file_agrees_with_the_float_one_and_is_smaller(exported):
     assert onnx.TensorProto.INT8 in stored
     loaded = load_model(int8)  # as `classify` reads it
     assert loaded.classes == tuple(CLASSES) and loaded.side == SIDE
+
+
+def test_quantizing_leaves_the_log_as_it_was(exported, caplog):
+    folder, model, _ = exported
+    with caplog.at_level(logging.WARNING):
+        quantize_student(model, draw(np.arange(60) % 3, seed=3), folder / "again.onnx")
+        assert logging.getLogger().level == logging.WARNING and not caplog.messages
 
 
 def test_the_same_images_give_the_same_bytes(exported):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from distillery.storage.files import atomic_write
 from distillery.storage.onnx_digest import KEY, with_digest
 
 IMAGES = 256  # for calibration; the ranges of activations hardly change with more
-BATCH = 32
+# each range is the mean over batches: one unusual image does not stretch it, as it does where the smallest and largest
+# value of all images count. Larger batches stretch it more, single images cut off too much
+BATCH = 8
 # layers whose inputs and weights become integers; scaling, normalization, reduction and softmax stay in float32
 QUANTIZED = ("Conv", "Gemm", "Add", "MaxPool", "AveragePool", "GlobalAveragePool")
 
@@ -37,11 +40,23 @@ class TrainImages(CalibrationDataReader):
         return None if batch is None else {"images": batch}
 
 
+@contextmanager
+def without_advice() -> Iterator[None]:
+    """Hide what onnxruntime's tools log at every call: they warn through the root logger."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+
+
 def quantize_student(model: str | Path, images: np.ndarray, output: str | Path) -> None:
     """Write a statically quantized file with the same inputs, outputs and metadata; same images give the same bytes.
 
     Activations have 8 bits. Weights have 7, with a scale for each channel: with 8 bits, sums would saturate on a CPU
-    with AVX2 but without VNNI.
+    with AVX2 but without VNNI. An activation's range is the mean of its ranges in batches of images.
 
     Args:
         model: the float32 `.onnx`.
@@ -54,8 +69,7 @@ def quantize_student(model: str | Path, images: np.ndarray, output: str | Path) 
     if not len(images):
         raise UserError(f"{output}: there are no train images to calibrate it on")
     chosen = images[np.linspace(0, len(images) - 1, min(IMAGES, len(images))).round().astype(int)]
-    logging.getLogger().setLevel(logging.ERROR)  # the tools log advice at every call
-    with tempfile.TemporaryDirectory() as folder:
+    with without_advice(), tempfile.TemporaryDirectory() as folder:
         prepared, quantized = Path(folder) / "prepared.onnx", Path(folder) / "int8.onnx"
         try:
             quant_pre_process(str(model), str(prepared), skip_symbolic_shape=True)
@@ -68,6 +82,7 @@ def quantize_student(model: str | Path, images: np.ndarray, output: str | Path) 
                 nodes_to_exclude=before_first_convolution(onnx.load(str(prepared))),
                 per_channel=True,
                 reduce_range=True,
+                extra_options={"CalibMovingAverage": True},
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
             )
