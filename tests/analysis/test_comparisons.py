@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from made_up_predictions import groups_of, predictions_of
 
-from distillery.analysis.comparisons import COLUMNS, compare, comparisons_table, sides_of
+from distillery.analysis.comparisons import COLUMNS, compare, comparisons_table
+from distillery.analysis.declared_tests import sides_of
 from distillery.analysis.formatting import p_text
 from distillery.analysis.statistics import holm
 from distillery.jobs import UserError

@@ -14,7 +14,7 @@ Each p is Holm-corrected over the tests of its question, or over those of all qu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from math import nan
@@ -24,11 +24,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from distillery.analysis.declared_tests import Sides, sides_of
 from distillery.analysis.designs.draws import scenarios_drawn_once
 from distillery.analysis.designs.run_design import NO_DESIGN, RunDesign, over_runs, variance_components
 from distillery.analysis.error_model import combine_variances, groups_sign_flip_p, over_images, over_seeds
 from distillery.analysis.formatting import formatted, p_text
-from distillery.analysis.pairing import Sides, accuracy_differences, aligned
+from distillery.analysis.pairing import accuracy_differences, aligned
 from distillery.analysis.ranking import ranking_table
 from distillery.analysis.run_predictions import PredictionsByArm, read_groups, read_test_predictions
 from distillery.analysis.statistics import SIGNIFICANCE_LEVEL, compare_pairs, holm
@@ -149,23 +150,6 @@ def comparisons_table(
 def correction_name(correction: str) -> str:
     """The correction of p in words, for tables, figures and the page."""
     return {"question": "Holm, within the question", "study": "Holm, over all questions"}[correction]
-
-
-def sides_of(declared: Mapping[str, Any]) -> Iterator[Sides]:
-    """The tests of a declared comparison, in order: each other arm against the first, or the second scenario or student
-    against the first."""
-    if declared.get("students"):
-        versus, after = (student.partition(".")[::2] for student in declared["students"])
-        yield Sides(versus, after)
-        return
-    for place in declared["within"]:
-        if declared.get("arms"):
-            before, *others = declared["arms"]
-            for after in others:
-                yield Sides((place, before), (place, after))
-        else:
-            before, after = declared["scenarios"]
-            yield Sides((before, place), (after, place))
 
 
 def _design_of(

@@ -7,18 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from distillery.analysis.declared_tests import Sides
 from distillery.analysis.designs.run_design import NO_DESIGN, RunDesign, over_runs
 from distillery.analysis.error_model import ErrorModel, combine_variances, over_images
 from distillery.analysis.run_predictions import TestPredictions
 from distillery.jobs import UserError
-
-
-@dataclass(frozen=True)
-class Sides:
-    """The two (scenario, arm) of a test; the difference is `after` − `versus`."""
-
-    versus: tuple[str, str]
-    after: tuple[str, str]
 
 
 @dataclass(frozen=True)

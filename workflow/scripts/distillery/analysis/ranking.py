@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from distillery.analysis.declared_tests import Sides
 from distillery.analysis.designs.run_design import NO_DESIGN, RunDesign
 from distillery.analysis.error_model import ErrorModel
 from distillery.analysis.formatting import formatted
-from distillery.analysis.pairing import Sides, aligned, paired_error
+from distillery.analysis.pairing import aligned, paired_error
 from distillery.analysis.run_predictions import PredictionsByArm
 from distillery.analysis.statistics import SIGNIFICANCE_LEVEL
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from distillery.analysis.declared_tests import sides_of
 from distillery.analysis.designs.run_design import DRAW, TEACHER, TRAINING, RunDesign, coarsest
 from distillery.analysis.error_model import ErrorModel
 from distillery.analysis.statistics import SIGNIFICANCE_LEVEL
@@ -57,7 +58,7 @@ class StudyPlan:
             trials: trainings that select hyperparameters.
         """
         split, declared = study["split"], study["comparisons"].values()
-        tests = [_number_of_tests(one) for one in declared] or [1]
+        tests = [len(list(sides_of(one))) for one in declared] or [1]
         return StudyPlan(
             seeds=study["seeds"],
             design=RunDesign(study["teacher"]["seeds"], split["draws"]),
@@ -101,13 +102,6 @@ class StudyPlan:
         missing = ", ".join(self.design.not_covered(np.arange(self.seeds)))
         uncovered = f"; intervals do not cover: {missing}" if missing else ""
         return f"Plan: {self.seeds} seeds, {self.test_images:,} test images: {points}{uncovered} (results/plan.md)"
-
-
-def _number_of_tests(comparison: Mapping[str, Any]) -> int:
-    if "students" in comparison:
-        return 1
-    others = len(comparison["arms"]) - 1 if "arms" in comparison else 1  # of arms, each but the first has a test
-    return others * len(comparison["within"])
 
 
 def _varies_within(levels: np.ndarray, grouping: np.ndarray, groupings: list[np.ndarray]) -> bool:
