@@ -120,7 +120,7 @@ class RecipeConfig(Section):
     optimizer: Optimizer = Field(
         "sgd",
         description="sgd: stochastic gradient descent with Nesterov momentum. muon: Muon (Jordan et al. 2024)"
-        " for the convolutions; it needs an lr of about 0.24 and a momentum of about 0.6.",
+        " for the convolutions; it needs an lr of 0.1 to 0.24 and a momentum of about 0.6.",
     )
     momentum: float = Field(0.9, ge=0, lt=1, description="Nesterov momentum.")
     weight_decay: float = Field(
