@@ -1,6 +1,7 @@
 """A plan's smallest difference is detected in 4 of 5 simulated studies; more seeds and images detect smaller ones."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,10 @@ from distillery.analysis.designs.planning import ASSUMED, StudyPlan, seconds_of_
 from distillery.analysis.designs.run_design import DRAW, TEACHER, TRAINING, RunDesign
 from distillery.analysis.designs.simulate_coverage import IMAGES, Simulation
 from distillery.analysis.pairing import paired_error
+from distillery.config.queries.training_queries import design_of_study
+from distillery.config.reading import load_config
+
+ROOT = Path(__file__).parents[3]
 
 PLAN = StudyPlan(seeds=6, design=RunDesign(6, 6), test_images=IMAGES, tests=1, students=10, trials=4)
 
@@ -26,6 +31,20 @@ def test_the_smallest_difference_is_found_four_times_in_five(design, monkeypatch
         before, after = simulation.arms(rng, np.array([0.0, points]))
         found.append(paired_error(before, after, np.arange(IMAGES), np.arange(6), design).p() <= 0.05)
     assert 0.65 < np.mean(found) < 0.95  # approximate, because quantiles of few degrees of freedom are added
+
+
+def test_the_plan_s_job_counts_the_tests_as_the_start_of_a_run_does(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    study = load_config("config.yaml") | {"correction": "study"}
+    first, second, *_ = study["scenarios"]
+    study["comparisons"] = {
+        "arms": {"arms": ["scratch", "kd", "kd_tuned"], "within": [first, second]},
+        "scenarios": {"scenarios": [first, second], "within": ["scratch", "kd"]},
+        "students": {"students": [f"{first}.scratch", f"{second}.kd"]},
+    }
+    assert StudyPlan.of(design_of_study(study), 4) == StudyPlan.of(study, 4)
+    assert StudyPlan.of(study, 4).tests == 2 * 2 + 2 + 1
+    assert StudyPlan.of(study | {"correction": "question"}, 4).tests == 4
 
 
 def test_more_seeds_images_and_fewer_tests_find_smaller_differences():

@@ -100,7 +100,7 @@ def design_of_study(study: Study) -> dict[str, Any]:
         "seeds": study["seeds"],
         "correction": study["correction"],
         "comparisons": {
-            name: {key: one[key] for key in ("arms", "students", "within") if key in one}
+            name: {key: one[key] for key in ("arms", "scenarios", "students", "within") if key in one}
             for name, one in study["comparisons"].items()
         },
         "scenarios": {name: {"arms": one["arms"]} for name, one in study["scenarios"].items()},
