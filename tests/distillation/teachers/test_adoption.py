@@ -161,6 +161,51 @@ def test_an_onnx_file_of_logits_is_normalized_and_mapped(labels, views, tmp_path
     torch.testing.assert_close(teacher(views), mapped(inner((views - mean) / std)), rtol=1e-4, atol=1e-4)
 
 
+def test_outputs_with_sides_of_one_pixel_are_classes(labels, views, tmp_path):
+    torch.manual_seed(2)
+    inner = build_network("resnet8_half", 4).eval()
+    torch_onnx(
+        torch.nn.Sequential(inner, torch.nn.Unflatten(1, (4, 1, 1))), tmp_path / "m.onnx", torch.zeros(3, 3, 16, 16)
+    )
+    settings = checkpoint(tmp_path / "m.onnx", labels=labels, mapping=TABLE, mean=[0.0] * 3, std=[1.0] * 3)
+    teacher = adopted(settings, tmp_path / "teacher.safetensors")
+    torch.testing.assert_close(teacher(views), mapped(inner(views)), rtol=1e-4, atol=1e-4)
+    torch_onnx(
+        torch.nn.Conv2d(3, 4, 1).eval(), tmp_path / "m.onnx", torch.zeros(3, 3, 16, 16)
+    )  # a class for each pixel
+    with pytest.raises(UserError, match=r"gives \[4, 16, 16\] numbers an image, not one for each class"):
+        adopt_teacher(settings, CLASSES, SIDE, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("background\n" + "\n".join(NAMES), "labels.txt names 5 classes, but .* has 4; give one name a line"),
+        ("Red\ngreen\nblue\n", "labels.txt names 3 classes, but .* has 4"),
+        ("Red\n\ngreen\nblue\n", "line 2 of .*labels.txt is empty"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["onnx", "timm"])
+def test_names_that_would_be_those_of_other_classes_are_an_error(labels, tmp_path, text, message, kind):
+    Path(labels).write_text(text)
+    if kind == "onnx":
+        torch_onnx(build_network("resnet8_half", 4).eval(), tmp_path / "m.onnx", torch.zeros(3, 3, 16, 16))
+        settings = checkpoint(tmp_path / "m.onnx", labels=labels)
+    else:
+        save_file(build_network("timm/test_efficientnet", 4, 32).model.state_dict(), tmp_path / "w.safetensors")
+        settings = checkpoint(tmp_path / "w.safetensors", labels=labels, network="timm/test_efficientnet")
+    with pytest.raises(UserError, match=message) as error:
+        adopt_teacher(settings, CLASSES, SIDE, "")
+    assert "\n" not in str(error.value)
+
+
+def test_a_labels_file_may_begin_with_a_mark_and_end_with_empty_lines(labels, of_a_study, views, tmp_path):
+    Path(labels).write_bytes(b"\xef\xbb\xbf" + "\r\n".join([*NAMES, "", ""]).encode())
+    torch_onnx(of_a_study[1].network.eval(), tmp_path / "m.onnx", torch.zeros(3, 3, 16, 16))
+    teacher = adopt_teacher(checkpoint(tmp_path / "m.onnx", labels=labels, mapping=TABLE), CLASSES, SIDE, "")
+    assert teacher.network.about["mapping"] == [[0], [1, 2], [3]]  # red is the first line
+
+
 def test_a_student_that_a_study_exported_brings_its_classes(of_a_study, views, tmp_path):
     _, network = of_a_study
     metadata = {"classes": json.dumps(NAMES), "image_size": str(SIDE)}

@@ -98,16 +98,19 @@ class OnnxNetwork(AdoptedNetwork):
             images = images.permute(0, 2, 3, 1)
         entries = np.ascontiguousarray(images.cpu().numpy())
         size = self.about["batch"] or len(entries)
-        parts = [self._run(entries[start : start + size], size) for start in range(0, len(entries), size)]
+        parts = [self.run(entries[start : start + size], size) for start in range(0, len(entries), size)]
         outputs = torch.from_numpy(np.concatenate(parts)).to(x.device).float()
         logits = outputs.clamp_min(1e-30).log() if self.about["probabilities"] else outputs
         return map_logits(logits, self.about["mapping"], self.about["prior"])
 
-    def _run(self, images: np.ndarray, size: int) -> np.ndarray:
+    def run(self, images: np.ndarray, size: int) -> np.ndarray:
+        """The file's outputs for prepared images, [N, K], in a batch of `size`."""
         if self._session is None:
             self._session = open_session(self.content.cpu().numpy().tobytes())
         full = np.concatenate([images, np.repeat(images[-1:], size - len(images), axis=0)])
-        return self._session.run(None, {self.about["input"]: full})[0][: len(images)]
+        found = self._session.run(None, {self.about["input"]: full})[0][: len(images)]
+        # [N, K, 1, 1], as convolutional classifiers give, → [N, K]
+        return found.reshape(*found.shape[:2], *(size for size in found.shape[2:] if size != 1))
 
     def __deepcopy__(self, memo: Any) -> OnnxNetwork:
         return OnnxNetwork(

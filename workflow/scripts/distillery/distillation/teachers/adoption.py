@@ -85,11 +85,13 @@ def _weights(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> t
     tensors, names = read_tensors(path), _read_labels(key, settings)
     probe = TimmNetwork(settings["network"], len(names) or 1000, settings["input_size"] or 224)
     own = probe.model.pretrained_cfg
+    outputs = _outputs_of(tensors, own) or len(names) or own["num_classes"]
+    _require_names(key, settings, names, path, outputs)
     side = settings["input_size"] or own["input_size"][-1]
     about = {
         "type": "checkpoint",
         "network": settings["network"],
-        "outputs": len(names) or own["num_classes"],
+        "outputs": outputs,
         "side": side,
         "interpolation": own["interpolation"] if own["interpolation"] in ("bilinear", "bicubic") else "bicubic",
     }
@@ -98,6 +100,13 @@ def _weights(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> t
     network = MappedNetwork(about, *(part.tolist() for part in probe.statistics))
     _load(network.network, {f"model.{name}": value for name, value in tensors.items()}, path, settings["network"])
     return network, settings["network"]
+
+
+def _outputs_of(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> int:
+    """The number of classes that timm weights have, by their last layer; 0 if its name is not known."""
+    last = about.get("classifier") or ""
+    weight = tensors.get(f"{last if isinstance(last, str) else last[0]}.weight")
+    return 0 if weight is None else len(weight)
 
 
 def _study_weights(
@@ -165,7 +174,6 @@ def _onnx(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> tupl
     if not side:
         raise UserError(f"{key}.input_size: {path} takes images of any size; give the size that it was trained on")
     names = json.loads(metadata["classes"]) if from_distillery else _read_labels(key, settings)
-    outputs = len(names) or (output.shape[-1] if isinstance(output.shape[-1], int) else 0)
     about = {
         "type": "onnx",
         "input": entry.name,
@@ -176,32 +184,36 @@ def _onnx(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> tupl
         "side": side,
         "interpolation": "bicubic",
         "size": len(data),
-        "mapping": map_classes(key, classes, names, outputs, settings["mapping"]),
-        "prior": settings["prior"],
     }
     mean, std = ([0.0] * 3, [1.0] * 3) if about["bytes"] else (settings["mean"], settings["std"])
     network = OnnxNetwork(about, mean, std, np.frombuffer(data, np.uint8).copy())
-    _check_onnx(key, network, path)
+    outputs = _check_onnx(key, network, path)
+    _require_names(key, settings, names, path, outputs)
+    about["mapping"] = map_classes(key, classes, names, outputs, settings["mapping"])
+    about["prior"] = settings["prior"]
     return network, path.name
 
 
-def _check_onnx(key: str, network: OnnxNetwork, path: Path) -> None:
-    """Raise unless the file runs and its output is what the configuration says: logits or probabilities."""
+def _check_onnx(key: str, network: OnnxNetwork, path: Path) -> int:
+    """The number of the file's classes. Raise unless it runs, and its output is what the configuration says: logits or
+    probabilities."""
     views = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     side, about = network.about["side"], network.about
     try:
-        network(views)
         images = network.prepare(views).numpy().astype(np.uint8 if about["bytes"] else np.float32)
         images = images.transpose(0, 2, 3, 1) if about["channels_last"] else images
-        found = network._run(np.ascontiguousarray(images[: about["batch"] or 2]), about["batch"] or 2)
+        found = network.run(np.ascontiguousarray(images[: about["batch"] or 2]), about["batch"] or 2)
     except Exception as error:
         raise UserError(
             f"{key}.model: {path} does not run on images of {side} pixels ({one_line(error, 160)})"
         ) from error
+    if found.ndim != 2:
+        raise UserError(f"{key}.model: {path} gives {list(found.shape[1:])} numbers an image, not one for each class")
     sums_to_one = bool((found >= 0).all() and np.allclose(found.sum(axis=1), 1, atol=1e-3))
     if sums_to_one != about["probabilities"]:
         found_output = "probabilities" if sums_to_one else "logits"
         raise UserError(f"{key}.output: {path} gives {found_output}; set output: {found_output}")
+    return found.shape[1]
 
 
 # --- classes ----------------------------------------------------------------------------------------------------------
@@ -211,10 +223,23 @@ def _read_labels(key: str, settings: Mapping[str, Any]) -> list[str]:
     if not settings["labels"]:
         return []
     try:
-        lines = Path(settings["labels"]).read_text(encoding="utf-8").splitlines()
+        text = Path(settings["labels"]).read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{key}.labels: {settings['labels']} cannot be read ({one_line(error, 80)})") from error
-    return [line.strip() for line in lines if line.strip()]
+    names = [line.strip() for line in text.rstrip().splitlines()]
+    if "" in names:
+        line = names.index("") + 1
+        raise UserError(f"{key}.labels: line {line} of {settings['labels']} is empty; a line is a class, in order")
+    return names
+
+
+def _require_names(key: str, settings: Mapping[str, Any], names: Sequence[str], path: Path, outputs: int) -> None:
+    """Raise if there are names, but not as many as the model's classes: they would be another class's."""
+    if names and len(names) != outputs:
+        place = f"{key}.labels: {settings['labels']}" if settings["labels"] else f"{key}.model: {path}"
+        raise UserError(
+            f"{place} names {len(names)} classes, but {path} has {outputs}; give one name a line, in the model's order"
+        )
 
 
 def map_classes(
