@@ -83,6 +83,7 @@ def test_from_runs_to_tables_and_figures(tmp_path, write_run, write_plan, write_
         "teachers": 1,
         "draws": 1,
         "without_teacher": ["scratch"],
+        "chosen_by_teacher": [],
     }
     run("tabulate_study", inputs, out, params)
     summary = pd.read_csv(out["summary"])

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from made_up_predictions import groups_of, predictions_of
 
-from distillery.analysis.comparisons import COLUMNS, compare, comparisons_table
+from distillery.analysis.comparisons import CHOOSING_TEACHER, COLUMNS, SharedByRuns, compare, comparisons_table
 from distillery.analysis.declared_tests import sides_of
+from distillery.analysis.designs.run_design import DRAW, TEACHER, RunDesign
 from distillery.analysis.formatting import p_text
 from distillery.analysis.statistics import holm
 from distillery.jobs import UserError
@@ -141,6 +142,26 @@ def test_two_students_of_other_scenarios_and_arms_have_one_test(runs):
     assert sides == ["a", "scratch", "b", "kd"] and row["p"] == row["p_holm"]
     expected = 100 * (runs["b", "kd"].correct.mean() - runs["a", "scratch"].correct.mean())
     assert float(row["difference"]) == pytest.approx(expected, abs=0.0051)
+
+
+@pytest.mark.parametrize(
+    ("teachers", "arm", "chosen", "missing"),
+    [
+        (1, "scratch", (), [DRAW]),  # no teacher has a part in it
+        (1, "scratch", ("b",), [TEACHER, DRAW]),  # the teacher labeled the images of one of the two
+        (1, "kd", ("b",), [TEACHER, DRAW]),
+        (6, "kd", (), [DRAW]),
+        (6, "kd", ("b",), [CHOOSING_TEACHER, DRAW]),
+        (6, "scratch", ("a", "b"), [CHOOSING_TEACHER, DRAW]),
+    ],
+)
+def test_an_interval_does_not_cover_the_teacher_that_chose_the_images(runs, teachers, arm, chosen, missing):
+    shared = SharedByRuns(RunDesign(teachers), without_teacher=["scratch"], chosen_by_teacher=chosen)
+    declared = {"which": SCENARIOS | {"within": [arm]}, "helps": ARMS | {"within": ["b"]}}
+    table = comparisons_table(runs, groups_of(90), declared, shared=shared)
+    assert table["not_covered"][0] == ", ".join(missing)
+    # both arms of one scenario have the same images
+    assert table["not_covered"][1] == (f"{TEACHER}, {DRAW}" if teachers == 1 else DRAW)
 
 
 def test_pairs_are_of_equal_seeds_and_images(runs):

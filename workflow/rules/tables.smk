@@ -53,6 +53,7 @@ rule tabulate_study:
         teachers=study["teacher"]["seeds"],
         draws=study["split"]["draws"],
         without_teacher=arms_without_teacher(),
+        chosen_by_teacher=scenarios_chosen_by_teacher(),
         label=label_of_figures(),
         tested=tested_sources(),
         classes=classes_of_sources(used_sources()),

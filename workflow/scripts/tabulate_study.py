@@ -18,6 +18,7 @@ with job(snakemake) as j:
         correction=j.params.correction,
         design=RunDesign(j.params.teachers, j.params.draws),
         without_teacher=list(j.params.without_teacher),
+        chosen_by_teacher=list(j.params.chosen_by_teacher),
         plans=list(j.input.plans) if j.params.draws > 1 else [],
         label=j.params.label,
     )

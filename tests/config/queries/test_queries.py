@@ -36,6 +36,18 @@ def test_classes_of_sources_are_in_the_study_s_order(study):
     }
 
 
+def test_scenarios_whose_images_the_teacher_labels_or_chooses(study):
+    assert training_queries.scenarios_chosen_by_teacher(study) == []
+    study["scenarios"]["one"]["clean"] = {"labels": True, "kinds": []}
+    study["sources"]["mine"]["labels"] = "teacher"
+    assert training_queries.scenarios_chosen_by_teacher(study) == ["one", "two"]
+    study["sources"]["mine"]["labels"] = "none"  # the arms that distill read no label, and the others are refused
+    study["scenarios"]["one"]["clean"] = {"labels": False, "kinds": ["photo"]}
+    assert training_queries.scenarios_chosen_by_teacher(study) == []
+    study["sources"]["sd"]["keep"] = {"by": "teacher"}
+    assert training_queries.scenarios_chosen_by_teacher(study) == ["two"]
+
+
 def test_trained_classes(study):
     assert source_queries.trained_classes(study, "one") == {"cat", "dog"}
     study["scenarios"]["two"]["train"] = {"mine": 5}

@@ -15,7 +15,7 @@ Each p is Holm-corrected over the tests of its question, or over those of all qu
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from math import nan
 from pathlib import Path
@@ -26,7 +26,7 @@ import pandas as pd
 
 from distillery.analysis.declared_tests import Sides, sides_of
 from distillery.analysis.designs.draws import scenarios_drawn_once
-from distillery.analysis.designs.run_design import NO_DESIGN, RunDesign, over_runs, variance_components
+from distillery.analysis.designs.run_design import NO_DESIGN, TEACHER, RunDesign, over_runs, variance_components
 from distillery.analysis.error_model import combine_variances, groups_sign_flip_p, over_images, over_seeds
 from distillery.analysis.formatting import formatted, p_text
 from distillery.analysis.pairing import accuracy_differences, aligned
@@ -35,6 +35,7 @@ from distillery.analysis.run_predictions import PredictionsByArm, read_groups, r
 from distillery.analysis.statistics import SIGNIFICANCE_LEVEL, compare_pairs, holm
 from distillery.analysis.table_files import write_table
 
+CHOOSING_TEACHER = "teacher that labels or chooses images"
 COLUMNS = (
     "comparison", "question", "scenario", "arm", "versus_scenario", "versus_arm", "n_pairs", "n_test", "n_groups",
     "mean_percent", "versus_percent", "difference", "low", "high", "p", "p_holm", "correction", "verdict",
@@ -51,6 +52,39 @@ TEXT = (
 COUNTS = ("n_pairs", "n_test", "n_groups", "gained", "lost")
 
 
+@dataclass(frozen=True)
+class SharedByRuns:
+    """What the runs of a study share.
+
+    Attributes:
+        design: which runs share a teacher or a draw of train images.
+        without_teacher: arms that do not use the teacher. Another teacher does not change a difference between two of
+            them on the same images.
+        chosen_by_teacher: scenarios whose train images the first teacher labels or chooses, for all runs.
+        drawn_once: scenarios whose draws all have the same images.
+    """
+
+    design: RunDesign
+    without_teacher: Collection[str] = ()
+    chosen_by_teacher: Collection[str] = ()
+    drawn_once: Collection[str] = ()
+
+    def design_of(self, sides: Sides) -> RunDesign:
+        """The design of one test's runs."""
+        scenarios, arms = zip(sides.versus, sides.after, strict=True)
+        draws = 1 if set(scenarios) <= set(self.drawn_once) else self.design.draws
+        return replace(self.design, draws=draws, uses_teacher=not set(arms) <= set(self.without_teacher))
+
+    def not_covered(self, sides: Sides, seeds: np.ndarray) -> list[str]:
+        """Names of what no interval over a test's runs covers."""
+        found = self.design_of(sides).not_covered(seeds)
+        scenarios = {sides.versus[0], sides.after[0]}
+        chosen = len(scenarios) > 1 and scenarios & set(self.chosen_by_teacher)
+        if not chosen or TEACHER in found:
+            return found
+        return [TEACHER if self.design.teachers == 1 else CHOOSING_TEACHER, *found]
+
+
 def tabulate_comparisons(
     predictions: Iterable[str | Path],
     splits: str | Path,
@@ -64,6 +98,7 @@ def tabulate_comparisons(
     label: str = "",
     design: RunDesign = NO_DESIGN,
     without_teacher: Collection[str] = (),
+    chosen_by_teacher: Collection[str] = (),
     plans: Sequence[str | Path] = (),
 ) -> None:
     """Write the comparisons and the ranking, columns as in docs/tables.md.
@@ -77,19 +112,15 @@ def tabulate_comparisons(
         arms: all names, in the configuration's order.
         correction: see `comparisons_table`.
         label: column `note` of every row, for example that the numbers come from a demonstration.
-        design, without_teacher: see `comparisons_table`.
+        design, without_teacher, chosen_by_teacher: see `comparisons_table`.
         plans: `{scenario}.parquet` of every scenario and draw; empty if there is one draw.
 
     Raises:
         UserError: a file is damaged, or the runs of a comparison share no seed or no test image.
     """
     runs, groups = read_test_predictions(predictions, list(sizes), arms), read_groups(splits)
-    write_table(
-        comparisons_table(
-            runs, groups, comparisons, label, correction, design, without_teacher, scenarios_drawn_once(plans)
-        ),
-        output,
-    )
+    shared = SharedByRuns(design, without_teacher, chosen_by_teacher, scenarios_drawn_once(plans))
+    write_table(comparisons_table(runs, groups, comparisons, label, correction, shared), output)
     write_table(ranking_table(runs, groups, sizes, label, design), ranking)
 
 
@@ -99,9 +130,7 @@ def comparisons_table(
     comparisons: Mapping[str, Mapping[str, Any]],
     label: str = "",
     correction: str = "question",
-    design: RunDesign = NO_DESIGN,
-    without_teacher: Collection[str] = (),
-    drawn_once: Collection[str] = (),
+    shared: SharedByRuns | None = None,
 ) -> pd.DataFrame:
     """One row per test: the comparisons in order, each in every scenario (or with every arm) that it is declared for.
 
@@ -113,11 +142,9 @@ def comparisons_table(
         comparisons: as configured.
         label: column `note` of every row.
         correction: `question` corrects p over the tests of each question, `study` over those of all questions.
-        design: which runs share a teacher or a draw of train images.
-        without_teacher: arms that do not use the teacher. Another teacher does not change a difference between two of
-            them.
-        drawn_once: scenarios whose draws all have the same images.
+        shared: what the study's runs share; by default all have one teacher and one draw.
     """
+    shared = shared or SharedByRuns(NO_DESIGN)
     run = {
         name: [sides for sides in sides_of(declared) if sides.versus in runs and sides.after in runs]
         for name, declared in comparisons.items()
@@ -129,7 +156,7 @@ def comparisons_table(
             runs,
             groups,
             sides,
-            _design_of(sides, design, without_teacher, drawn_once),
+            shared,
             total if correction == "study" else len(tests),
         )
         for name, tests in run.items()
@@ -152,15 +179,8 @@ def correction_name(correction: str) -> str:
     return {"question": "Holm, within the question", "study": "Holm, over all questions"}[correction]
 
 
-def _design_of(
-    sides: Sides, design: RunDesign, without_teacher: Collection[str], drawn_once: Collection[str]
-) -> RunDesign:
-    scenarios, arms = zip(sides.versus, sides.after, strict=True)
-    draws = 1 if set(scenarios) <= set(drawn_once) else design.draws
-    return replace(design, draws=draws, uses_teacher=not set(arms) <= set(without_teacher))
-
-
-def _row(runs: PredictionsByArm, groups: pd.Series, sides: Sides, design: RunDesign, tests: int) -> dict[str, Any]:
+def _row(runs: PredictionsByArm, groups: pd.Series, sides: Sides, shared: SharedByRuns, tests: int) -> dict[str, Any]:
+    design = shared.design_of(sides)
     pairs = aligned(runs[sides.versus], runs[sides.after], groups, sides)
     before, after = pairs.before, pairs.after
     row: dict[str, Any] = dict(zip(("versus_scenario", "versus_arm"), sides.versus, strict=True))
@@ -170,7 +190,7 @@ def _row(runs: PredictionsByArm, groups: pd.Series, sides: Sides, design: RunDes
         "mean_percent": (100 * after.mean(axis=1)).mean(),
         "versus_percent": (100 * before.mean(axis=1)).mean(),
     }
-    row |= {"not_covered": ", ".join(design.not_covered(pairs.seeds))}
+    row |= {"not_covered": ", ".join(shared.not_covered(sides, pairs.seeds))}
     causes = variance_components(accuracy_differences(before, after), pairs.seeds, design)
     row["sd_by_cause"] = "; ".join(f"{name} {variance**0.5:.2f}" for name, variance in causes.items())
     return row | compare(before, after, pairs.groups, tests, pairs.seeds, design)

@@ -11,7 +11,8 @@ from typing import Any
 from distillery.config.choices import NETWORKS
 from distillery.config.models.arms import ARMS
 from distillery.config.models.recipes import CopiesConfig, RecipeConfig
-from distillery.config.queries.source_queries import Study
+from distillery.config.queries.cleaning import cleans_labels
+from distillery.config.queries.source_queries import Study, kept_by_teacher
 
 
 def recipe_of(study: Study, part: str) -> dict[str, Any]:
@@ -92,6 +93,22 @@ def uses_teacher(study: Study, arm: str) -> bool:
 def arms_without_teacher(study: Study) -> list[str]:
     """The arms whose method does not use the teacher."""
     return [arm for arm in study["arms"] if not uses_teacher(study, arm)]
+
+
+def scenarios_chosen_by_teacher(study: Study) -> list[str]:
+    """The scenarios whose train images a teacher labels or chooses. With several teachers it is the first for all runs.
+
+    Another teacher would change their students, from scratch too.
+    """
+
+    def chooses(source: str) -> bool:
+        return study["sources"][source].get("labels") == "teacher" or kept_by_teacher(study, source)
+
+    return [
+        name
+        for name, scenario in study["scenarios"].items()
+        if cleans_labels(scenario) or any(map(chooses, scenario["train"]))
+    ]
 
 
 def design_of_study(study: Study) -> dict[str, Any]:
