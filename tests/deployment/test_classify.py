@@ -139,6 +139,17 @@ def test_names_of_any_bytes(exported, tmp_path, capsys):
     assert "caf\N{REPLACEMENT CHARACTER}.png," in (tmp_path / "predictions.csv").read_text()
 
 
+def test_a_name_keeps_its_line_and_may_have_letters_that_the_output_lacks(exported, tmp_path):
+    for name in ("two\nlines\tand a tab.png", "犬.png"):
+        image(0).save(tmp_path / name)
+    start = [sys.executable, "-m", "distillery.deployment.classify", str(exported.model), str(tmp_path)]
+    done = subprocess.run(start, env=environment() | {"PYTHONIOENCODING": "ascii"}, capture_output=True, text=True)
+    names = [line.split("\t")[0].rpartition("/")[2] for line in done.stdout.splitlines()]
+    assert names == ["two\\nlines\\tand a tab.png", "\\u72ac.png"], done.stderr
+    refused = subprocess.run([*start, ""], env=environment(), capture_output=True, text=True)
+    assert refused.returncode == 1 and refused.stderr.startswith("one of the paths is empty")
+
+
 def test_a_file_that_is_no_exported_model_ends_in_one_line(exported, tmp_path):
     names = ("damaged", "older", "strange", "other")
     damaged, older, strange, other = (tmp_path / f"{name}.onnx" for name in names)

@@ -48,6 +48,23 @@ def one_line(text: object, length: int | None = None) -> str:
     return " ".join(str(text).split())[:length]
 
 
+def forbidden(error: PermissionError) -> UserError:
+    """The error for a file or folder that the system does not let this user open."""
+    reason = error.strerror or "not permitted"
+    return UserError(
+        f"{error.filename or 'a file'} cannot be opened ({reason}). Give yourself permission, or name another place."
+    )
+
+
+@contextmanager
+def forbidden_in_one_line() -> Iterator[None]:
+    """Turn a missing permission into a `UserError`."""
+    try:
+        yield
+    except PermissionError as error:
+        raise forbidden(error) from error
+
+
 def too_large(what: str, error: MemoryError) -> UserError:
     """The error for an intact file that does not fit into memory; `what` names the file."""
     return UserError(f"{what} does not fit into the memory that is free ({one_line(error, 120)}). {MORE_MEMORY}")
@@ -107,6 +124,9 @@ def job(snakemake: Any) -> Iterator[Any]:
         record_digests(outputs)
     except UserError as error:
         log.error("%s", error)
+        raise SystemExit(1) from None
+    except PermissionError as error:
+        log.error("%s", forbidden(error))
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         log.error("interrupted. Run the same command again to continue.")

@@ -16,6 +16,7 @@ import json
 import os
 import signal
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ import numpy as np
 import onnxruntime
 
 from distillery.curation.decoding import Rejected, decode, to_square
-from distillery.jobs import UserError, one_line
+from distillery.jobs import UserError, forbidden_in_one_line, one_line
 from distillery.parallel import batched
 from distillery.sources.folders.importing import MAX_BYTES
 from distillery.sources.folders.names import may_be_image
@@ -35,6 +36,7 @@ from distillery.storage.onnx_digest import onnx_is_whole
 from distillery.storage.texts import as_cell
 
 BATCH = 64
+BREAKS = ("Cc", "Zl", "Zp")  # categories of letters that would break a line or its columns
 NO_PROBABILITIES = np.empty(0, np.float32)
 
 
@@ -171,8 +173,12 @@ def to_csv(predictions: Iterable[Prediction], classes: Sequence[str]) -> str:
 
 
 def shown(path: Path) -> str:
-    """A path as text; bytes that are no UTF-8 are replaced."""
-    return os.fsencode(path).decode(errors="replace")
+    """A path as one line of text: bytes that are no UTF-8 are replaced, line breaks and tabs escaped."""
+    text = os.fsencode(path).decode(errors="replace")
+    return "".join(
+        letter.encode("unicode_escape").decode() if unicodedata.category(letter) in BREAKS else letter
+        for letter in text
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -182,8 +188,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("paths", nargs="+", metavar="FILE_OR_FOLDER")
     parser.add_argument("--csv", help="also write a table of all probabilities")
     options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):  # a name may have letters that the output's encoding lacks
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        sys.exit(1 if _classify_all(options.model, options.paths, options.csv) else 0)
+        if "" in options.paths:
+            raise UserError("one of the paths is empty, as an unset variable gives. Name a file or folder.")
+        with forbidden_in_one_line():
+            sys.exit(1 if _classify_all(options.model, options.paths, options.csv) else 0)
     except UserError as error:
         sys.exit(str(error))
 

@@ -16,12 +16,12 @@ from distillery.config.queries.retrieval_queries import images_requested
 from distillery.config.queries.source_queries import Study, classes_of
 from distillery.config.queries.training_queries import adopted_members
 from distillery.config.reading import config_error
-from distillery.jobs import one_line
+from distillery.jobs import forbidden_in_one_line, one_line
 from distillery.sources.address_lists import count_addresses, none_of
 from distillery.sources.folders.finding import class_place, count_images, instead_of_images, listing_of
 from distillery.sources.folders.names import is_image_by_name
 from distillery.sources.pages.saved import other_files, saved_files
-from distillery.storage.files import visible_entries
+from distillery.storage.files import files_below, visible_entries
 
 WEIGHTS, PICKLED = (".safetensors", ".onnx"), (".pth", ".pt", ".ckpt")
 
@@ -45,6 +45,7 @@ class OwnPath:
     inside: str = ""
 
 
+@forbidden_in_one_line()
 def check_own_files(study: Study) -> list[str]:
     """Check the user's own folders and lists that a valid configuration names.
 
@@ -53,7 +54,8 @@ def check_own_files(study: Study) -> list[str]:
 
     Raises:
         UserError: a path does not exist, is a folder without one of the classes, is both the teacher's and a source's,
-            or has too few images of a class; a teacher's file does not exist. The message names the key.
+            has too few images of a class, or may not be read; a teacher's file does not exist. The message names the
+            key, or the place that may not be read.
     """
     _require_teacher_files(study)
     paths = list(_own_paths(study))
@@ -61,6 +63,8 @@ def check_own_files(study: Study) -> list[str]:
         _require_path(own)
     _require_unknown_to_teacher(study, paths)
     _require_distinct(paths)
+    for _, folder in folders_of_unlabeled(study):
+        files_below(folder)  # every folder in it may be read
     warnings = [*_without_saved_pages(study), *_without_addresses(study)]
     for own in paths:
         # without labels it is a list of URLs, or a folder of unlabeled images

@@ -89,13 +89,16 @@ def files_below(folder: str | Path) -> dict[str, Path]:
 
     Links to folders are followed, as in torchvision's ImageFolder, but each folder is read once. A link to a folder
     above `folder` is not followed: it would add the folders beside `folder`, such as other classes.
+
+    Raises:
+        OSError: a folder cannot be read; its files would be missing without a word.
     """
     files: dict[str, Path] = {}
     if not os.path.isdir(folder):
         return files
     above = {*Path(folder).absolute().parents, *Path(folder).resolve().parents}
     seen = {(about.st_dev, about.st_ino) for about in map(os.stat, above)}
-    for place, folders, names in os.walk(os.fspath(folder), followlinks=True):
+    for place, folders, names in os.walk(os.fspath(folder), onerror=_unless_gone, followlinks=True):
         about = os.stat(place)
         if (about.st_dev, about.st_ino) in seen:
             folders.clear()
@@ -106,6 +109,11 @@ def files_below(folder: str | Path) -> dict[str, Path]:
             if path.is_file():
                 files[path.relative_to(folder).as_posix()] = path
     return dict(sorted(files.items()))
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def hash_listing(paths: Iterable[str | os.PathLike]) -> str:
