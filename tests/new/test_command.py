@@ -45,5 +45,13 @@ def test_the_command_takes_folders_of_images(photos, tmp_path):
     assert not heavy & {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
     chosen = run("two", "--images", "photos", "dog", "cat", cwd=tmp_path)
     assert chosen.stdout.startswith("two/config.yaml: dog 12, cat 10 images"), chosen.stderr
+    for options, message in [
+        (["--images", ""], "--images is empty. Give it a value"),
+        (["--images", "photos", "--contact", "me@example.org"], "--contact is for image searches"),
+        (["--teacher", "photos"], "unrecognized arguments: --teacher"),  # no option is abbreviated
+    ]:
+        done = run("other", "cat", "dog", *options, cwd=tmp_path)
+        assert done.returncode and message in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "other").exists()
     lacks = run("other", "--unlabeled", "photos", cwd=tmp_path)
     assert lacks.returncode == 1 and "need --images" in lacks.stderr and lacks.stderr.count("\n") == 1

@@ -64,6 +64,20 @@ def test_own_images_that_give_no_study_are_refused_before_anything_is_written(fo
     photos("enough", cat=10, dog=10)
     with pytest.raises(UserError, match="--teacher-images: labeled has no folder test. It needs train and test"):
         find_own_images("enough", for_teacher="labeled")
-    with pytest.raises(UserError, match="--unlabeled: there is no nothing"):
-        find_own_images("enough", unlabeled="nothing")
+    photos("phone", any=3)
+    photos("unlabeled_too", cat=10, unlabeled=10)
+    Path("one.jpg").write_bytes(b"x")
+    for images, unlabeled, message in [
+        ("enough", "nothing", "--unlabeled: nothing does not exist"),
+        ("enough", "one.jpg", "--unlabeled: one.jpg is neither a folder nor a .tar or .zip. Give a folder of images"),
+        ("enough", "phone", "--unlabeled: phone has 3 images, fewer than 2 for each of 2 classes. Add some"),
+        ("enough", "enough", "--unlabeled: enough and enough share images, which have labels already"),
+        ("enough", "enough/cat", "--unlabeled: enough/cat and enough share images"),
+        ("unlabeled_too", "phone", "class 'unlabeled' is not a valid name"),
+    ]:
+        with pytest.raises(UserError, match=f"^{re.escape(message)}"):
+            find_own_images(images, unlabeled=unlabeled)
+    assert find_own_images("unlabeled_too").found == {"cat": 10, "unlabeled": 10}  # without such images it is a name
+    with pytest.raises(UserError, match="^A study needs at least two classes"):
+        find_own_images("enough", ["cat"])
     assert not folder.exists()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from distillery.config.choices import UNLABELED
 from distillery.jobs import UserError
 from distillery.new.presets import LAPTOP, Preset, preset
 from distillery.new.templates import (
@@ -21,9 +22,12 @@ from distillery.new.templates import (
     TRAINED,
 )
 from distillery.new.writing import counts_text, in_words, require_classes, scalar, write_configuration
+from distillery.sources.folders.archives import SUFFIXES
 from distillery.sources.folders.class_folders import count_by_class, count_unlabeled
+from distillery.wording import plural
 
 FEWEST = 10  # images of a class
+PER_CLASS_AT_LEAST = 2  # unlabeled images for one that is trained on
 CLIP_BATCH = 32  # images a step on a machine without a GPU, where a CLIP takes most of the time
 
 
@@ -77,19 +81,41 @@ def find_own_images(
         UserError: a folder does not exist, or lacks images; there are fewer than two classes; the name of a class is
             not valid.
     """
+    if classes:
+        require_classes(classes)
     found = count_by_class(folder, "--images", classes)
     if len(found) < 2:
         raise UserError(f"--images: {folder} has one class, {', '.join(found)}. A study needs at least two.")
-    require_classes(list(found))
+    require_classes(list(found), (UNLABELED,) if unlabeled else ())
     rarest = min(found, key=lambda name: found[name])
     if found[rarest] < FEWEST:
         raise UserError(
-            f"--images: class {rarest} has {found[rarest]} images in {folder}. A study needs {FEWEST} of each."
+            f"--images: class {rarest} has {plural(found[rarest], 'image')} in {folder}. A study needs {FEWEST}"
+            " of each."
         )
     if for_teacher:
         _require_train_and_test(for_teacher, list(found))
-    count = count_unlabeled(unlabeled, "--unlabeled") if unlabeled else 0
+    count = _count_unlabeled(unlabeled, folder, len(found)) if unlabeled else 0
     return OwnImages(folder, found, unlabeled, count, for_teacher)
+
+
+def _count_unlabeled(unlabeled: str, labeled: str, classes: int) -> int:
+    """How many images without labels there are; raises a `UserError` if no scenario could train on them."""
+    place, other = Path(unlabeled).resolve(), Path(labeled).resolve()
+    if not place.is_dir() and place.suffix not in SUFFIXES or not place.exists():
+        what = "is neither a folder nor a .tar or .zip" if place.exists() else "does not exist"
+        raise UserError(f"--unlabeled: {unlabeled} {what}. Give a folder of images.")
+    if place.is_relative_to(other) or other.is_relative_to(place):
+        raise UserError(
+            f"--unlabeled: {unlabeled} and {labeled} share images, which have labels already. Give a folder of its own."
+        )
+    count = count_unlabeled(unlabeled, "--unlabeled")
+    if count < PER_CLASS_AT_LEAST * classes:
+        raise UserError(
+            f"--unlabeled: {unlabeled} has {plural(count, 'image')}, fewer than {PER_CLASS_AT_LEAST} for each of"
+            f" {classes} classes. Add some, or leave the option out."
+        )
+    return count
 
 
 def _require_train_and_test(folder: str, classes: Sequence[str]) -> None:
@@ -135,7 +161,8 @@ def _scenarios(images: OwnImages, fewest: int) -> dict[str, dict[str, int]]:
     """Scenario → source → number of train images."""
     classes = len(images.found)
     scenarios = {"mine": {"mine": fewest * 3 // 5 * classes}}
-    if per_class := images.found_unlabeled // classes // 2:  # of some classes the teacher may find few
+    # of some classes the teacher may find few
+    if per_class := images.found_unlabeled // classes // PER_CLASS_AT_LEAST:
         scenarios["mine_unlabeled"] = scenarios["mine"] | {"unlabeled": per_class * classes}
     return scenarios
 

@@ -16,9 +16,9 @@ from distillery.storage.files import atomic_write
 
 def write_configuration(path: Path, text: str) -> Path:
     """Write a configuration, unless there is one; returns its path."""
-    if path.exists():
-        raise UserError(f"{path} exists already. Edit it, delete it, or name another folder.")
     try:
+        if path.exists():
+            raise UserError(f"{path} exists already. Edit it, delete it, or name another folder.")
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(path, text)
     except (FileExistsError, NotADirectoryError):
@@ -33,8 +33,9 @@ def in_words(name: str) -> str:
     return " ".join(re.split(r"[\W_]+", name)).strip()
 
 
-def require_classes(classes: Sequence[str]) -> None:
-    """Raise a `UserError` if there are fewer than two classes, or a name is invalid or differs only in case."""
+def require_classes(classes: Sequence[str], taken: Sequence[str] = ()) -> None:
+    """Raise a `UserError` for fewer than two classes, or a name that is invalid, `taken`, or differs only in case."""
+    reserved = (*RESERVED_NAMES["classes"], *taken)
     if len(classes) < 2:
         raise UserError(
             "A study needs at least two classes: python -m distillery.new tomatoes ripe rotten. With your own images:"
@@ -42,10 +43,10 @@ def require_classes(classes: Sequence[str]) -> None:
         )
     seen: dict[str, str] = {}
     for name in classes:
-        if not re.fullmatch(NAME_PATTERN, name) or name in RESERVED_NAMES["classes"]:
+        if not re.fullmatch(NAME_PATTERN, name) or name in reserved:
             raise UserError(
                 f"class {name!r} is not a valid name{_such_as(name)}. Use a-z, A-Z, 0-9, _ and -, at most 100, begin"
-                f" with a letter or digit, and do not use {', '.join(RESERVED_NAMES['classes'])}. Queries and prompts"
+                f" with a letter or digit, and do not use {', '.join(reserved)}. Queries and prompts"
                 " can be any text."
             )
         if (other := seen.setdefault(name.lower(), name)) != name or list(classes).count(name) > 1:
