@@ -48,6 +48,15 @@ def test_a_teacher_that_is_trained_needs_images_and_one_that_is_not_needs_none()
         ),
         (CHECKPOINT | {"checkpoint": {"model": "m", "std": [1.0, 1.0, 0.0]}}, "checkpoint.std: .* must be above 0"),
         (
+            ZERO_SHOT | {"zero_shot": {"model": "m", "prompts": {"cat": ["Dog"]}}},
+            "teacher.zero_shot.prompts: cat and dog have the same words",
+        ),
+        (
+            ZERO_SHOT
+            | {"zero_shot": {"model": "m", "prompts": {"cat": ["an animal", "pet"], "dog": ["pet", "an animal"]}}},
+            "have the same words, so the model cannot tell them apart",
+        ),
+        (
             ZERO_SHOT | {"zero_shot": {"model": "m", "templates": ["a dog"]}},
             "templates: 'a dog' has no {} for the class",
         ),

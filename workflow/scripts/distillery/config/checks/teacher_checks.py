@@ -60,6 +60,13 @@ def _zero_shot_problems(config: dict, key: str, part: dict) -> Iterator[str]:
     for template in part["templates"]:
         if "{}" not in template:
             yield f"{key}.templates: {template!r} has no {{}} for the class, so all classes would be the same; add it"
+    words: dict[tuple[str, ...], str] = {}
+    for label in config["classes"]:
+        own = tuple(
+            sorted({word.casefold().strip() for word in part["prompts"].get(label) or [label.replace("_", " ")]})
+        )
+        if (other := words.setdefault(own, label)) != label:
+            yield f"{key}.prompts: {other} and {label} have the same words, so the model cannot tell them apart"
     if part["fit_scale"]:
         if config["teacher"]["kind"] == "several":
             yield f"{key}.fit_scale: the scale is not fitted for one of several teachers; remove the key"
