@@ -25,7 +25,7 @@ from distillery.figures.deployment_figure import draw_deployment, plot_deploymen
 from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.weights import TrainedNetwork, load_weights, save_weights
-from distillery.training.data.dataset import whole_source
+from distillery.training.data.dataset import gather, whole_source
 from distillery.training.prediction import write_predictions
 
 
@@ -112,6 +112,21 @@ def test_every_number_of_the_table_is_of_these_files(exported, study, tmp_path):
     names = [text.get_text() for text in drawn.legends[0].get_texts()]
     plt.close(drawn)
     assert names == ["ce", "teacher", "float32", "int8"]
+
+
+def test_the_teacher_is_tested_on_the_images_of_all_students(exported, study):
+    folder, model, int8 = exported
+    pixels, labels = np.load(study.folder / "web.npy"), np.repeat(np.arange(3), 20)
+    logits, students = np.zeros((60, 3), np.float32), []
+    for name, rows in (("two", slice(0, 40)), ("three", slice(0, 60))):  # one student was tested on two classes
+        images = gather({"web": pixels}, np.full(60, "web")[rows], np.arange(60)[rows], labels[rows])
+        write_predictions(folder / f"{name}.parquet", images, logits[rows], logits[rows].argmax(1))
+        files = (str(model), str(int8), str(folder / "w.safetensors"), str(folder / f"{name}.parquet"))
+        students.append(ExportedStudent(name, "ce", *files))
+    for order in (students, students[::-1]):
+        table = deployment_table(order, study.teacher, {"web": study.folder / "web.npy"}, threads=1)
+        counts = dict(zip(table["model"], table["n_test"], strict=True))
+        assert counts == {"teacher": 60, "two.ce": 40, "three.ce": 60}
 
 
 def test_a_network_of_timm_is_quantized(study, tmp_path):

@@ -88,7 +88,7 @@ def deployment_table(
     rows = _teacher_rows(students, teacher, arrays, threads)
     for student in students:
         trained = load_weights(student.weights)
-        images, labels = _test_images(student.predictions, arrays)
+        images, labels = _test_images([student.predictions], arrays)
         cost = _cost(trained)
         about = {"model": f"{student.scenario}.{student.arm}", "scenario": student.scenario, "arm": student.arm}
         float32 = _test(student.model, images, labels, trained.classes)
@@ -104,7 +104,7 @@ def _teacher_rows(
     students: Sequence[ExportedStudent], teacher: str | Path, arrays: Mapping[str, np.ndarray], threads: int
 ) -> list[dict[str, Any]]:
     trained, about = load_weights(teacher), {"model": "teacher", "precision": "float32"}
-    images, labels = _test_images(students[0].predictions, arrays)
+    images, labels = _test_images([student.predictions for student in students], arrays)
     with tempfile.TemporaryDirectory() as folder:
         file = write_teacher_file(trained, folder)
         if file.path is None:
@@ -123,10 +123,14 @@ def _cost(trained: TrainedNetwork) -> dict[str, int]:
     return {"parameters": count_parameters(trained.network), "multiply_adds": multiply_adds}
 
 
-def _test_images(predictions: str | Path, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The test images of a run, uint8 [N, S, S, 3], and their labels [N]."""
-    table = read_parquet(predictions, ["source", "row", "label"])
-    found = gather_images(arrays, table["source"], table["row"], table["label"])
+def _test_images(predictions: Sequence[str | Path], arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The test images of some runs, each once, uint8 [N, S, S, 3], and their labels [N].
+
+    Students of some classes are tested on images of these alone.
+    """
+    tables = [pd.DataFrame(read_parquet(path, ["source", "row", "label"])) for path in predictions]
+    table = pd.concat(tables).drop_duplicates(["source", "row"])
+    found = gather_images(arrays, *(table[name].to_numpy() for name in ("source", "row", "label")))
     return found.pixels, found.labels
 
 
