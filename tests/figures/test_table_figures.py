@@ -291,7 +291,7 @@ def test_a_row_of_a_comparison_is_named_by_what_varies():
     assert names([("a", "a", "kd"), ("a", "a", "dkd")]) == ["distilled", "dkd"]
     assert names([("a", "a", "kd"), ("b", "b", "dkd")]) == ["distilled, a", "dkd, b"]
     assert names([("a", "b", "kd", "kd"), ("a", "b", "dkd", "dkd")]) == ["distilled", "dkd"]
-    assert names([("a", "b", "kd", "scratch")]) == ["distilled, b"]
+    assert names([("a", "b", "kd", "scratch")]) == ["distilled, b − from scratch, a"]
 
 
 @pytest.mark.parametrize("count", [1, 5, 26])

@@ -26,8 +26,16 @@ def test_the_answer_is_the_first_comparison_and_the_set_of_the_best(tables):
     assert (first.tables, best.tables) == (("comparisons",), ("ranking", "summary"))
     one = tables | {"comparisons": tables["comparisons"][:1]}
     assert answer(one)[0].text == (
-        "Distilled students are more accurate than those trained from scratch, by 10.1 percentage points. With 6 seeds,"
-        " the difference is significant (p = 0.012)."
+        "Distilled students are more accurate than those trained from scratch in a, by 10.1 percentage points. With"
+        " 6 seeds, the difference is significant (p = 0.012)."
+    )
+    worse = one["comparisons"].assign(difference="-6.30")
+    assert answer(one | {"comparisons": worse})[0].text.startswith(
+        "Distilled students are less accurate than those trained from scratch in a, by 6.3 percentage points."
+    )
+    two_students = worse.assign(versus_scenario="few", verdict="worse")  # of another scenario
+    assert answer(one | {"comparisons": two_students})[0].text == (
+        "Does it help? Worse: a (distilled) is 6.30 percentage points less accurate than few (from scratch), p = 0.012."
     )
     tables["comparisons"]["verdict"] = ""
     assert "One seed gives no verdict" in answer(tables)[0].text

@@ -82,14 +82,17 @@ def _draw_comparison(axis: Axes, table: pd.DataFrame, labels: list[str]) -> None
 
 
 def _row_names(table: pd.DataFrame) -> pd.Series:
-    """The rows' labels: scenario, arm, or both, depending on what varies within the comparison."""
+    """The rows' labels: scenario, arm, or both, depending on what varies within the comparison; for two students of
+    other scenarios and arms, both of them."""
     scenarios, arms = table["scenario"].map(str), table["arm"].map(display_name)
     first = table.iloc[0]
     same_scenario, same_arm = (first[name] == first[f"versus_{name}"] for name in ("scenario", "arm"))
     if same_scenario and table["arm"].nunique() == 1:
         return scenarios
-    several = same_scenario and scenarios.nunique() > 1
-    return arms + ", " + scenarios if several or not (same_scenario or same_arm) else arms
+    if not (same_scenario or same_arm):
+        versus = table["versus_arm"].map(display_name) + ", " + table["versus_scenario"].map(str)
+        return arms + ", " + scenarios + " − " + versus
+    return arms + ", " + scenarios if same_scenario and scenarios.nunique() > 1 else arms
 
 
 def _draw_difference(axis: Axes, y: int, row: pd.Series) -> None:

@@ -23,13 +23,16 @@ def comparison_answer(table: NamedTable) -> Sentence:
     helped = int((differences > 0).sum())
     low, high = f"{differences.min():.1f}", f"{differences.max():.1f}"
     values: dict[str, TableRow | Quoted] = {
-        "subject": table.quote(_subject(first)),
+        "subject": table.quote(_subject(first, "less" if n == 1 and not helped else "more")),
         "n": table.quote(plural(n, "scenario")),
         "helped": table.quote(helped),
         "points": table.quote(span(low, high)),
     }
-    if helped == n:
-        where = " in both scenarios" if n == 2 else " in all {n}" if n > 2 else ""
+    if n == 1:
+        values |= {"first": first, "points": table.quote(f"{abs(differences.iloc[0]):.1f}")}
+        sentence = say("{subject} in {first[scenario]}, by {points} percentage points.", **values)
+    elif helped == n:
+        where = " in both scenarios" if n == 2 else " in all {n}"
         sentence = say("{subject}" + where + ", by {points} percentage points.", **values)
     elif helped == 0:
         sentence = say("{subject} in none of {n}: the differences are {points} percentage points.", **values)
@@ -50,10 +53,10 @@ def compares_two_arms(table: NamedTable) -> bool:
     return first["arm"] != first["versus_arm"] and first["scenario"] == first["versus_scenario"]
 
 
-def _subject(first: TableRow) -> str:
+def _subject(first: TableRow, how: str) -> str:
     if (first["arm"], first["versus_arm"]) == ("kd", "scratch"):
-        return "Distilled students are more accurate than those trained from scratch"
-    return f"Students of {first.arm} are more accurate than {display_name(first['versus_arm'])}"
+        return f"Distilled students are {how} accurate than those trained from scratch"
+    return f"Students of {first.arm} are {how} accurate than {display_name(first['versus_arm'])}"
 
 
 def _significance(table: NamedTable) -> Sentence:
@@ -84,7 +87,7 @@ def _significance(table: NamedTable) -> Sentence:
 
 
 def comparison_sentence(table: NamedTable) -> Sentence:
-    """The number of each verdict of a comparison, and the range of differences.
+    """The number of each verdict of a comparison, and the range of differences; of a single test, both students.
 
     Args:
         table: the comparison's rows of `comparisons.csv`.
@@ -103,7 +106,12 @@ def comparison_sentence(table: NamedTable) -> Sentence:
     if len(decided) == 1:
         values["verdict"] = decided.quote(counts.index[0].capitalize())
         values["p"] = decided.quote(p_phrase(low["p_holm"]))
-        return question + say(" {verdict} in {count} test, by {low[difference]} percentage points ({p}).", **values)
+        values["before"] = decided.quote(display_name(low["versus_arm"]))
+        difference = float(low["difference"])
+        values["points"] = decided.quote(f"{abs(difference):.2f}")
+        values["how"] = decided.quote("less" if difference < 0 else "more")
+        text = " {verdict}: {low[scenario]} ({low.arm}) is {points} percentage points {how} accurate than"
+        return question + say(text + " {low[versus_scenario]} ({before}), {p}.", **values)
     verdicts = ", ".join(f"{verdict} in {counts[verdict]}" for verdict in VERDICTS if verdict in counts)
     values["verdicts"] = decided.quote(verdicts)
     text = " Of {count} tests (p corrected: {low[correction]}): {verdicts}."
