@@ -127,6 +127,10 @@ def test_the_teacher_is_tested_on_the_images_of_all_students(exported, study):
         table = deployment_table(order, study.teacher, {"web": study.folder / "web.npy"}, threads=1)
         counts = dict(zip(table["model"], table["n_test"], strict=True))
         assert counts == {"teacher": 60, "two.ce": 40, "three.ce": 60}
+    drawn = draw_deployment(table.fillna({"arm": ""}), "A figure", "")
+    named = [text.get_text() for text in drawn.axes[0].texts]
+    plt.close(drawn)
+    assert named == ["three", "two"]
 
 
 def test_a_network_of_timm_is_quantized(study, tmp_path):

@@ -34,7 +34,10 @@ def plot_deployment(table: str | Path, outputs: Sequence[str | Path], title: str
 
 
 def draw_deployment(table: pd.DataFrame, title: str, label: str) -> Figure:
-    """The figure of `plot_deployment`; filled marks are float32, hollow ones int8."""
+    """The figure of `plot_deployment`; filled marks are float32, hollow ones int8.
+
+    With students of several scenarios their marks are named: an arm's marks have one color.
+    """
     measured = pd.to_numeric(table["file_bytes"], errors="coerce").notna()
     table = table[measured]  # a teacher that could not be measured has no mark
     height = HEIGHT + strip_height(label)
@@ -48,6 +51,7 @@ def draw_deployment(table: pd.DataFrame, title: str, label: str) -> Figure:
         Line2D([], [], color=styles[arm].color, marker=styles[arm].marker, ls="", label=display_name(arm))
         for arm in arms
     ]
+    several = table.loc[table["arm"] != "", "scenario"].nunique() > 1
     for _, row in table.iterrows():
         color, marker = (styles[row["arm"]].color, styles[row["arm"]].marker) if row["arm"] else TEACHER
         middle, low, high = (float(row[name]) for name in ("accuracy_percent", "accuracy_low", "accuracy_high"))
@@ -64,6 +68,10 @@ def draw_deployment(table: pd.DataFrame, title: str, label: str) -> Figure:
             capsize=3,
             lw=1.2,
         )
+        if several and row["arm"] and row["precision"] == "float32":
+            axes.annotate(
+                row["scenario"], (size, high), (0, 4), textcoords="offset points", ha="center", fontsize=7, color=color
+            )
     if "teacher" in set(table["model"]):
         handles.append(Line2D([], [], color=TEACHER[0], marker=TEACHER[1], ls="", label="teacher"))
     handles += [
