@@ -49,7 +49,8 @@ def _about(tables: Tables) -> str:
     text = " ".join(sentence.text for sentence in answer(tables))
     return (
         "`make gallery` writes this page from the finished study [studies/real](../studies/real/config.yaml). The"
-        f" sentences come from its tables, as on every study's own page, `results/report.html`.\n\n{text}"
+        " sentences come from its tables, as on every study's own page, `results/report.html`. Its source `unseen`"
+        f" has images of CIFAR-10 that the teacher never saw, `web` has uncleaned photographs from the web.\n\n{text}"
     )
 
 
