@@ -80,7 +80,7 @@ def test_an_added_seed_and_an_added_trial_are_trained_alone(copied):
 
 
 def test_a_killed_job_goes_on_with_the_seed_that_had_not_finished(copied):
-    copied.config["student"] |= {"steps": 1600, "checkpoint_every": 100}
+    copied.config["student"] |= {"steps": 800, "checkpoint_every": 50}
     copied.configure(copied.config)
     kept = copied.folder / "results" / "checkpoints" / "train_student"
     for path in kept.glob("tidy.*/finished.json"):
