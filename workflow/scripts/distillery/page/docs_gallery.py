@@ -8,6 +8,7 @@ writes `DOCS/gallery.md` and `DOCS/gallery/*.png`, shrunk as far as the figures 
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,23 +35,29 @@ def write_gallery(results: str | Path, docs: str | Path) -> None:
     results, docs = Path(results), Path(docs)
     tables = read_tables(sorted(map(str, (results / "tables").glob("*.csv"))))
     captions = [str(REPORT / "figures.yaml"), *map(str, REPORT.glob("figure_*.rst"))]
-    lines = ["# The figures of a study", "", _about(tables), ""]
+    lines = ["# The figures of a study", ""]
+    for paragraph in _about(tables):
+        lines += [*_wrapped(paragraph), ""]
     for name, caption in read_captions(captions).items():
         figure = results / "figures" / f"{name}.png"
         if figure.exists():
             shrink(figure, docs / "gallery" / f"{name}.png")
             text = " ".join(sentence.text for sentence in figure_sentences(name, tables))
             lines += [f"## {caption['title']}", "", f"![{caption['title']}](gallery/{name}.png)", ""]
-            lines += [f"{text} *{caption['caption']}*".strip(), ""]
+            lines += [*_wrapped(f"{text} *{caption['caption']}*".strip()), ""]
     atomic_write(docs / "gallery.md", "\n".join(lines).rstrip() + "\n")
 
 
-def _about(tables: Tables) -> str:
-    text = " ".join(sentence.text for sentence in answer(tables))
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False)
+
+
+def _about(tables: Tables) -> tuple[str, str]:
     return (
         "`make gallery` writes this page from the finished study [studies/real](../studies/real/config.yaml). The"
         " sentences come from its tables, as on every study's own page, `results/report.html`. Its source `unseen`"
-        f" has images of CIFAR-10 that the teacher never saw, `web` has uncleaned photographs from the web.\n\n{text}"
+        " has images of CIFAR-10 that the teacher never saw, `web` has uncleaned photographs from the web.",
+        " ".join(sentence.text for sentence in answer(tables)),
     )
 
 
