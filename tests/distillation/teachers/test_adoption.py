@@ -165,7 +165,9 @@ def test_outputs_with_sides_of_one_pixel_are_classes(labels, views, tmp_path):
     torch.manual_seed(2)
     inner = build_network("resnet8_half", 4).eval()
     torch_onnx(
-        torch.nn.Sequential(inner, torch.nn.Unflatten(1, (4, 1, 1))), tmp_path / "m.onnx", torch.zeros(3, 3, 16, 16)
+        torch.nn.Sequential(inner, torch.nn.Unflatten(1, (4, 1, 1))).eval(),
+        tmp_path / "m.onnx",
+        torch.zeros(3, 3, 16, 16),
     )
     settings = checkpoint(tmp_path / "m.onnx", labels=labels, mapping=TABLE, mean=[0.0] * 3, std=[1.0] * 3)
     teacher = adopted(settings, tmp_path / "teacher.safetensors")
