@@ -108,7 +108,7 @@ def _draw(table: pd.DataFrame, title: str, label: str) -> Figure:
 def _set_up_axes(axes: Axes, table: pd.DataFrame) -> None:
     numbers = table[["mean_percent", "high", "published_site", "published_notebook"]].to_numpy(dtype=float)
     top = np.nanmax([np.nanmax(numbers), 100 / table["n_classes"].min()])
-    axes.set_xlim(0, min(100.0, 10 * np.ceil((top + 2) / 10)) + 0.5)
+    axes.set_xlim(0, min(100.0, 10 * np.ceil((top + 5) / 10)) + 0.5)  # room for the number beside the mark
     axes.set_xlabel("accuracy on the test images, percent", fontsize=10, labelpad=8)
     axes.set_yticks([])
     axes.tick_params(axis="x", labelsize=9, length=0)
