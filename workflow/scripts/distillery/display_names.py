@@ -6,7 +6,7 @@ CSV tables and paths hold the configuration's keys instead, because other tables
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -56,6 +56,11 @@ def refused_note(refusals: str) -> str:
 def display_name(arm: str) -> str:
     """An arm's name as people read it: `from scratch` for `scratch`; other arms keep their configured name."""
     return ARMS.get(arm, arm)
+
+
+def class_words(classes: Iterable[str], prompts: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The words by which a CLIP or SigLIP knows each class: those of the key `prompts`, or else its name in words."""
+    return {name: list(prompts.get(name) or [name.replace("_", " ")]) for name in classes}
 
 
 def source_titles(kinds: Mapping[str, str]) -> dict[str, str]:

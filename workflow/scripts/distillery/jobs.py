@@ -48,21 +48,16 @@ def one_line(text: object, length: int | None = None) -> str:
     return " ".join(str(text).split())[:length]
 
 
-def forbidden(error: PermissionError) -> UserError:
-    """The error for a file or folder that the system does not let this user open."""
-    reason = error.strerror or "not permitted"
-    return UserError(
-        f"{error.filename or 'a file'} cannot be opened ({reason}). Give yourself permission, or name another place."
-    )
-
-
 @contextmanager
 def forbidden_in_one_line() -> Iterator[None]:
-    """Turn a missing permission into a `UserError`."""
+    """Turn a missing permission into a `UserError` that names the file or folder."""
     try:
         yield
     except PermissionError as error:
-        raise forbidden(error) from error
+        what, reason = error.filename or "a file", error.strerror or "not permitted"
+        raise UserError(
+            f"{what} cannot be opened ({reason}). Give yourself permission, or name another place."
+        ) from error
 
 
 def too_large(what: str, error: MemoryError) -> UserError:
@@ -117,16 +112,14 @@ def job(snakemake: Any) -> Iterator[Any]:
     started = time.monotonic()
     inputs, outputs = (list(_paths(getattr(snakemake, name, ()))) for name in ("input", "output"))
     try:
-        forget_digests(outputs)
-        require_whole(inputs)
-        yield snakemake
-        _not_older(outputs, inputs)
-        record_digests(outputs)
+        with forbidden_in_one_line():
+            forget_digests(outputs)
+            require_whole(inputs)
+            yield snakemake
+            _not_older(outputs, inputs)
+            record_digests(outputs)
     except UserError as error:
         log.error("%s", error)
-        raise SystemExit(1) from None
-    except PermissionError as error:
-        log.error("%s", forbidden(error))
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         log.error("interrupted. Run the same command again to continue.")

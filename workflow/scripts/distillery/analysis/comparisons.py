@@ -64,7 +64,7 @@ class SharedByRuns:
         drawn_once: scenarios whose draws all have the same images.
     """
 
-    design: RunDesign
+    design: RunDesign = NO_DESIGN
     without_teacher: Collection[str] = ()
     chosen_by_teacher: Collection[str] = ()
     drawn_once: Collection[str] = ()
@@ -83,6 +83,9 @@ class SharedByRuns:
         if not chosen or TEACHER in found:
             return found
         return [TEACHER if self.design.teachers == 1 else CHOOSING_TEACHER, *found]
+
+
+ONE_TEACHER_AND_DRAW = SharedByRuns()
 
 
 def tabulate_comparisons(
@@ -130,7 +133,7 @@ def comparisons_table(
     comparisons: Mapping[str, Mapping[str, Any]],
     label: str = "",
     correction: str = "question",
-    shared: SharedByRuns | None = None,
+    shared: SharedByRuns = ONE_TEACHER_AND_DRAW,
 ) -> pd.DataFrame:
     """One row per test: the comparisons in order, each in every scenario (or with every arm) that it is declared for.
 
@@ -144,7 +147,6 @@ def comparisons_table(
         correction: `question` corrects p over the tests of each question, `study` over those of all questions.
         shared: what the study's runs share; by default all have one teacher and one draw.
     """
-    shared = shared or SharedByRuns(NO_DESIGN)
     run = {
         name: [sides for sides in sides_of(declared) if sides.versus in runs and sides.after in runs]
         for name, declared in comparisons.items()

@@ -24,6 +24,7 @@ from distillery.new.templates import (
 from distillery.new.writing import counts_text, in_words, require_classes, scalar, write_configuration
 from distillery.sources.folders.archives import SUFFIXES
 from distillery.sources.folders.class_folders import count_by_class, count_unlabeled
+from distillery.storage.files import overlap
 from distillery.wording import plural
 
 FEWEST = 10  # images of a class
@@ -101,11 +102,11 @@ def find_own_images(
 
 def _count_unlabeled(unlabeled: str, labeled: str, classes: int) -> int:
     """How many images without labels there are; raises a `UserError` if no scenario could train on them."""
-    place, other = Path(unlabeled).resolve(), Path(labeled).resolve()
-    if not place.is_dir() and place.suffix not in SUFFIXES or not place.exists():
+    place = Path(unlabeled)
+    if not (place.is_dir() or (place.exists() and place.suffix in SUFFIXES)):
         what = "is neither a folder nor a .tar or .zip" if place.exists() else "does not exist"
         raise UserError(f"--unlabeled: {unlabeled} {what}. Give a folder of images.")
-    if place.is_relative_to(other) or other.is_relative_to(place):
+    if overlap(unlabeled, labeled):
         raise UserError(
             f"--unlabeled: {unlabeled} and {labeled} share images, which have labels already. Give a folder of its own."
         )

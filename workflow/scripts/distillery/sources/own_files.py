@@ -21,7 +21,7 @@ from distillery.sources.address_lists import count_addresses, none_of
 from distillery.sources.folders.finding import class_place, count_images, instead_of_images, listing_of
 from distillery.sources.folders.names import is_image_by_name
 from distillery.sources.pages.saved import other_files, saved_files
-from distillery.storage.files import files_below, visible_entries
+from distillery.storage.files import files_below, overlap, visible_entries
 
 WEIGHTS, PICKLED = (".safetensors", ".onnx"), (".pth", ".pt", ".ckpt")
 
@@ -184,8 +184,7 @@ def _require_unknown_to_teacher(study: Study, paths: Iterable[OwnPath]) -> None:
     teachers = [own for own in paths if not own.key.startswith("sources.")]
     for name, folder in folders_of_unlabeled(study):
         for own in teachers:
-            unlabeled, labeled = folder.resolve(), own.path.resolve()
-            if unlabeled.is_relative_to(labeled) or labeled.is_relative_to(unlabeled):
+            if overlap(folder, own.path):
                 raise config_error(
                     f"sources.{name}.path: {folder} overlaps with {own.path} of {own.key}; the teacher would label"
                     " images that it was trained or tested on. Give the source a folder of its own"

@@ -84,6 +84,12 @@ def visible_entries(folder: Path) -> list[Path]:
     return sorted(entry for entry in folder.iterdir() if not is_hidden(entry.name))
 
 
+def overlap(one: str | Path, other: str | Path) -> bool:
+    """Whether two paths are the same place, also by a link, or one is inside the other."""
+    one, other = Path(one).resolve(), Path(other).resolve()
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
 def files_below(folder: str | Path) -> dict[str, Path]:
     """The files below a folder by their paths within it (with `/`), sorted; without hidden and system files.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from distillery.config.choices import TIMM_PATTERN
 from distillery.config.queries.training_queries import adopted_members, kinds_of_teacher
+from distillery.display_names import class_words
 
 COMPARE_FEATURES = ("attention_transfer", "fitnet")  # methods that need the teacher's activations
 
@@ -60,12 +61,9 @@ def _zero_shot_problems(config: dict, key: str, part: dict) -> Iterator[str]:
     for template in part["templates"]:
         if "{}" not in template:
             yield f"{key}.templates: {template!r} has no {{}} for the class, so all classes would be the same; add it"
-    words: dict[tuple[str, ...], str] = {}
-    for label in config["classes"]:
-        own = tuple(
-            sorted({word.casefold().strip() for word in part["prompts"].get(label) or [label.replace("_", " ")]})
-        )
-        if (other := words.setdefault(own, label)) != label:
+    first_with: dict[frozenset[str], str] = {}
+    for label, words in class_words(config["classes"], part["prompts"]).items():
+        if (other := first_with.setdefault(frozenset(word.casefold().strip() for word in words), label)) != label:
             yield f"{key}.prompts: {other} and {label} have the same words, so the model cannot tell them apart"
     if part["fit_scale"]:
         if config["teacher"]["kind"] == "several":

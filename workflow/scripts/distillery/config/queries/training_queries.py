@@ -117,7 +117,7 @@ def design_of_study(study: Study) -> dict[str, Any]:
         "seeds": study["seeds"],
         "correction": study["correction"],
         "comparisons": {
-            name: {key: one[key] for key in ("arms", "scenarios", "students", "within") if key in one}
+            name: {key: value for key, value in one.items() if key != "question"}
             for name, one in study["comparisons"].items()
         },
         "scenarios": {name: {"arms": one["arms"]} for name, one in study["scenarios"].items()},

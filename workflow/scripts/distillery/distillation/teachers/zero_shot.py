@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from distillery.display_names import class_words
 from distillery.jobs import UserError, log, one_line
 from distillery.models.adopted import ZeroShotNetwork
 from distillery.storage.hub_access import hub_or_cache
@@ -89,10 +90,9 @@ def _vision_weights(whole: nn.Module, vision: nn.Module) -> dict[str, Tensor]:
 
 def class_sentences(classes: Sequence[str], settings: Mapping[str, Any]) -> dict[str, list[str]]:
     """The prompts of each class: every template with every word for the class."""
-    words = {name: settings["prompts"].get(name) or [name.replace("_", " ")] for name in classes}
     return {
-        name: [template.replace("{}", word) for template in settings["templates"] for word in words[name]]
-        for name in classes
+        name: [template.replace("{}", word) for template in settings["templates"] for word in words]
+        for name, words in class_words(classes, settings["prompts"]).items()
     }
 
 
